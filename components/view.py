@@ -1,0 +1,92 @@
+"""What the pictures are drawn from: one computed view, as the serving code hands it over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.heatmap import Heatmap
+from engine.summary import KeyFigures
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candles:
+    """Last-price candles, one per time column or coarser, shape (n,) each.
+
+    ``open_time`` is the start [UTC], prices are in quote asset.
+    """
+
+    open_time: Times
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Liquidations:
+    """Realised liquidations in the view, shape (n,) each.
+
+    ``side`` is +1 where a long, -1 where a short was closed; ``notional`` is in quote asset.
+    """
+
+    time: Times
+    price: Floats
+    notional: Floats
+    side: NDArray[np.int8]
+    exchange: NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatmapView:
+    """One answer to one request.
+
+    Attributes
+    ----------
+    symbol, exchanges
+        What is shown; exchanges in the order of ``parts``.
+    heatmap : Heatmap
+        All exchanges together.
+    parts : mapping of str to Heatmap
+        Each exchange's own map on the same grid; they sum to ``heatmap``.
+    candles, candle_exchange
+        Price of the exchange with most open interest.
+    liquidations
+        What was really liquidated, as far as it is stored.
+    gaps : tuple of (datetime64, datetime64)
+        Spans in the view where candles or open interest are missing on some exchange.
+    key_figures : KeyFigures
+        At the view's end.
+    data_stop : datetime64
+        End of the last stored bar. [UTC]
+    crossing_price : str
+        ``"mark"``, ``"last"`` or ``"mark and last"``: which price kills levels.
+    assumed_margin : tuple of str
+        Exchanges whose leverage tiers are not known for the symbol.
+    ties : bool
+        Whether levels and pool sum to the open interest (not with closing policy ``none``).
+    simulated : bool
+        Whether the data are of the simulated market.
+    watermark : str
+        Names the state of the stored data that the view was computed from.
+    """
+
+    symbol: str
+    exchanges: tuple[str, ...]
+    heatmap: Heatmap
+    parts: Mapping[str, Heatmap]
+    candles: Candles
+    candle_exchange: str
+    liquidations: Liquidations
+    gaps: tuple[tuple[np.datetime64, np.datetime64], ...]
+    key_figures: KeyFigures
+    data_stop: np.datetime64
+    crossing_price: str
+    assumed_margin: tuple[str, ...]
+    ties: bool
+    simulated: bool
+    watermark: str

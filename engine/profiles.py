@@ -1,0 +1,95 @@
+"""How levered openings are assumed to spread over leverages."""
+
+from dataclasses import dataclass
+from math import isclose, isfinite
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageProfile:
+    """Shares of levered openings by leverage, ascending; they sum to 1."""
+
+    name: str
+    leverage: tuple[float, ...]
+    weight: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Reject what is not a distribution over leverages."""
+        if not self.leverage or len(self.leverage) != len(self.weight):
+            raise ValueError("a leverage profile needs one weight for each leverage")
+        if list(self.leverage) != sorted(set(self.leverage)):
+            raise ValueError(f"leverages must ascend, each once, but are {self.leverage}")
+        if self.leverage[0] < 1.0 or not isfinite(self.leverage[-1]):
+            raise ValueError(f"leverage must be at least 1, but the smallest is {self.leverage[0]:g}")
+        if not all(w >= 0.0 for w in self.weight) or not isclose(sum(self.weight), 1.0, abs_tol=1e-9):
+            raise ValueError(f"weights must be positive and sum to 1, but are {self.weight}")
+
+    def up_to(self, max_leverage: float) -> "LeverageProfile":
+        """Return the profile without leverages above ``max_leverage``, the rest rescaled to 1."""
+        kept = [
+            (leverage, weight)
+            for leverage, weight in zip(self.leverage, self.weight, strict=True)
+            if leverage <= max_leverage
+        ]
+        total = sum(weight for _, weight in kept)
+        if total == 0.0:
+            raise ValueError(
+                f"profile {self.name} has nothing at or below the exchange's {max_leverage:g}x"
+            )
+        return LeverageProfile(
+            self.name, tuple(lev for lev, _ in kept), tuple(w / total for _, w in kept)
+        )
+
+    def __str__(self) -> str:
+        """Return the form that `parse_profile` reads: ``5:0.15,10:0.3``."""
+        return ",".join(
+            f"{lev:g}:{w:.6g}" for lev, w in zip(self.leverage, self.weight, strict=True)
+        )
+
+
+def _profile(name: str, weights: dict[float, float]) -> LeverageProfile:
+    total = sum(weights.values())
+    ordered = sorted((lev, w / total) for lev, w in weights.items() if w > 0.0)
+    return LeverageProfile(name, tuple(lev for lev, _ in ordered), tuple(w for _, w in ordered))
+
+
+_WIDE = (2, 3, 4, 5, 7, 10, 15, 20, 25, 33, 50, 75, 100, 125)
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        _profile("classic", {5: 0.15, 10: 0.30, 25: 0.25, 50: 0.20, 100: 0.10}),
+        # Hyperliquid's open interest by leverage, December 2025.
+        _profile("oi-weighted", {3: 25, 5: 25, 10: 25, 20: 12, 25: 5, 50: 5, 100: 3}),
+        # What CoinGlass's Model 1 paints: 1 : 2 : 4.
+        _profile("hot", {25: 1, 50: 2, 100: 4}),
+        _profile("wide", dict.fromkeys(_WIDE, 1.0)),
+    )
+}
+"""The named profiles."""
+
+
+def parse_profile(text: str) -> LeverageProfile:
+    """Return a named profile, or a custom one from ``leverage:weight,…``.
+
+    Weights are scaled to sum to 1, so ``10:1,50:1`` is half and half.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither a known name nor such a list.
+    """
+    if text in PROFILES:
+        return PROFILES[text]
+    weights: dict[float, float] = {}
+    try:
+        for part in text.replace("x", "").split(","):
+            leverage, weight = (float(number) for number in part.split(":"))
+            weights[leverage] = weights.get(leverage, 0.0) + weight
+    except ValueError:
+        raise ValueError(
+            f"a leverage profile is one of {', '.join(PROFILES)} or a list like 5:0.4,20:0.6, "
+            f"but is {text!r}"
+        ) from None
+    if any(not (isfinite(w) and w >= 0.0) for w in weights.values()) or sum(weights.values()) <= 0.0:
+        raise ValueError(f"weights must be positive, but are {text!r}")
+    return _profile("custom", weights)
