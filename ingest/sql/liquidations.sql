@@ -1,0 +1,13 @@
+-- Liquidations of a market in a range, oldest first.
+SELECT
+    time,
+    CASE side WHEN 'long' THEN 1 ELSE -1 END::TINYINT AS side,   -- of the position
+    quantity,                                                    -- base
+    price,                                                       -- quote
+    quantity * price                                  AS notional   -- quote
+FROM liquidations
+WHERE exchange = $exchange
+  AND symbol = $symbol
+  AND time >= $start
+  AND time < $stop
+ORDER BY time, side, price, quantity;

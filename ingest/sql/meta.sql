@@ -1,0 +1,4 @@
+-- One fact about the database.
+SELECT value
+FROM meta
+WHERE key = $key;

@@ -1,0 +1,380 @@
+"""The stored market data: typed reads and writes."""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.bars import Bars, finest_interval
+from ingest.columns import Columns, batch
+from ingest.coverage import Coverage, MarketCoverage, Span
+from ingest.database import StoreError, StoreLocked, StoreTooNew, connect, statement
+
+__all__ = ["Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
+
+LATE = timedelta(seconds=10)
+"""A sample of open interest stamped up to this long after a bar's end still belongs to the bar."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Store:
+    """Market data in one DuckDB database; safe to use from several threads.
+
+    Every call uses a cursor of its own; writes happen one at a time.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None = None) -> None:
+        self._connection = connection
+        self._writer = threading.Lock()
+        self.path = path
+        """The database's file, None in memory."""
+
+    @classmethod
+    def open(cls, path: Path | str, *, read_only: bool = False) -> Self:
+        """Open a database, made or brought up to date unless ``read_only``.
+
+        Parameters
+        ----------
+        path : Path or str
+            File of the database, or ``":memory:"``.
+        read_only : bool
+            Write nothing. Several processes can then read at once.
+
+        Raises
+        ------
+        StoreLocked
+            If another process has it open.
+        StoreTooNew
+            If a newer program wrote it.
+        StoreError
+            If it can't be used for another reason.
+        """
+        connection = connect(path, read_only=read_only)
+        return cls(connection, None if str(path) == ":memory:" else Path(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database, so that another process can open it."""
+        self._connection.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection for one reader; cursors are not shared between threads."""
+        return self._connection.cursor()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a cursor whose writes all happen, or none of them when the block raises."""
+        with self._writer, self.cursor() as cursor:
+            cursor.execute("BEGIN")
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    # What is stored
+
+    def markets(self) -> list[MarketCoverage]:
+        """Return the markets that have candles, by symbol and exchange."""
+        with self.cursor() as cursor:
+            rows = cursor.execute(statement("markets")).fetchall()
+        return [_market(row) for row in rows]
+
+    def coverage(self, exchange: str | None = None, symbol: str | None = None) -> list[Coverage]:
+        """Return what is stored per market and kind, with gaps; of all markets if not told."""
+        with self.cursor() as cursor:
+            rows = cursor.execute(statement("coverage")).fetchall()
+        return [
+            _coverage(row)
+            for row in rows
+            if exchange in (None, row[0]) and symbol in (None, row[1])
+        ]
+
+    def watermark(self, exchanges: Sequence[str], symbol: str) -> str:
+        """Return a short text that changes whenever rows of these markets change.
+
+        No exchanges means all that have the symbol. Two databases never share a watermark.
+        """
+        with self.cursor() as cursor:
+            rows = cursor.execute(statement("revisions"), {"symbol": symbol}).fetchall()
+        state = [row for row in rows if not exchanges or row[1] in exchanges]
+        return hashlib.sha256(repr((symbol, state)).encode()).hexdigest()[:16]
+
+    def is_simulated(self) -> bool:
+        """Return whether the data come from the simulated market."""
+        with self.cursor() as cursor:
+            row = cursor.execute(statement("meta"), {"key": "simulated"}).fetchone()
+        return row is not None and row[0] == "true"
+
+    def mark_simulated(self) -> None:
+        """Remember that the data come from the simulated market."""
+        with self.transaction() as cursor:
+            cursor.execute(statement("set_meta"), {"key": "simulated", "value": "true"})
+
+    # One market
+
+    def bars(self, exchange: str, symbol: str, start: datetime, stop: datetime) -> Bars:
+        """Return the candles with ``start <= open_time < stop`` and what was known at their ends.
+
+        Parameters
+        ----------
+        exchange, symbol : str
+            The market.
+        start, stop : datetime
+            Aware; see Notes for the interval.
+
+        Returns
+        -------
+        Bars
+            Empty, with an interval of zero, where nothing is stored.
+
+        Notes
+        -----
+        The interval is the finest that covers at least nine tenths of what the best covered one
+        covers in the range. Open interest is the last sample up to `LATE` after the bar's end,
+        never a later one, and unknown when it is older than a bar or 1.5 typical spacings of
+        samples.
+        """
+        market = {"exchange": exchange, "symbol": symbol}
+        span = market | {"start": naive(start), "stop": naive(stop)}
+        with self.cursor() as cursor:
+            # One transaction, so that what the statements see is of one moment.
+            cursor.execute("BEGIN")
+            seconds = _finest(cursor, "intervals", span) or 0
+            mark = _finest(cursor, "mark_intervals", span | {"interval_seconds": seconds})
+            step = cursor.execute(statement("open_interest_step"), span).fetchone()
+            step_seconds = step[0] if step else None
+            ages = {
+                "late_seconds": LATE.total_seconds(),
+                "oldest_seconds": max(seconds, 1.5 * (step_seconds or 0.0)) + LATE.total_seconds(),
+            }
+            parameters = span | ages
+            parameters |= {"interval_seconds": seconds, "mark_interval_seconds": mark or 0}
+            columns = _plain(cursor.execute(statement("bars"), parameters).fetchnumpy())
+            initial = None
+            if columns["open_time"].size:
+                at = market | ages | {"time": columns["open_time"][0].item()}
+                initial = cursor.execute(statement("open_interest_at"), at).fetchone()
+        return Bars(
+            exchange=exchange,
+            symbol=symbol,
+            interval=timedelta(seconds=seconds),
+            open_interest_step=None if step_seconds is None else timedelta(seconds=step_seconds),
+            initial_open_interest=np.nan if not initial or initial[0] is None else initial[0],
+            **columns,
+        )
+
+    def liquidations(self, exchange: str, symbol: str, start: datetime, stop: datetime) -> Arrays:
+        """Return liquidations with ``start <= time < stop``, oldest first.
+
+        Returns
+        -------
+        dict of ndarray, shape (n,)
+            ``time`` (datetime64[us]), ``side`` of the position (int8, +1 long, -1 short),
+            ``quantity`` [base], ``price`` [quote], ``notional`` [quote].
+        """
+        return self._read("liquidations", exchange, symbol, start, stop)
+
+    def funding_rates(self, exchange: str, symbol: str, start: datetime, stop: datetime) -> Arrays:
+        """Return funding rates with ``start <= time < stop``, oldest first.
+
+        Returns
+        -------
+        dict of ndarray, shape (n,)
+            ``time`` (datetime64[us]), ``funding_rate`` per interval [-], ``interval_hours`` (NaN
+            where unknown).
+        """
+        return self._read("funding_rates", exchange, symbol, start, stop)
+
+    def leverage_tiers(self, exchange: str, symbol: str) -> Arrays:
+        """Return the stored leverage tiers, oldest table first, each ascending by floor.
+
+        Returns
+        -------
+        dict of ndarray, shape (n,)
+            ``valid_from`` (datetime64[us]), ``floor`` and ``cap`` [quote], ``max_leverage``,
+            ``maintenance_rate`` and ``closing_fee`` [-], ``deduction`` [quote].
+        """
+        return self._read("leverage_tiers", exchange, symbol)
+
+    def simulated_positions(self, exchange: str, symbol: str) -> Arrays:
+        """Return the simulated market's positions, in the order they opened.
+
+        Returns
+        -------
+        dict of ndarray, shape (n,)
+            ``opened``, ``closed`` (datetime64[us], NaT while open), ``end_reason`` (``"open"``,
+            ``"closed"``, ``"liquidated"``), ``side`` (int8, +1 long, -1 short), ``quantity``
+            [base], ``entry_price`` and ``liquidation_price`` [quote], ``leverage`` [-].
+        """
+        return self._read("simulated_positions", exchange, symbol)
+
+    # Writing columns: arrays by name, with `exchange` and `symbol`; scalars stand for columns.
+
+    def add_candles(self, columns: Columns) -> int:
+        """Add candles that are not stored yet and return how many there were.
+
+        Parameters
+        ----------
+        columns : mapping
+            ``exchange``, ``symbol``, ``interval`` (a timedelta) or ``interval_seconds``,
+            ``open_time``, ``open``, ``high``, ``low``, ``close`` [quote], ``volume`` [base], and
+            where known ``quote_volume`` [quote], ``taker_buy_volume`` [base].
+
+        Notes
+        -----
+        A stored candle that does not know its takers' part gives way to one that does.
+        """
+        return self._add("candles", columns)
+
+    def add_mark_candles(self, columns: Columns) -> int:
+        """Add mark-price candles (as `add_candles`, no volumes); return how many were new."""
+        return self._add("mark_candles", columns)
+
+    def add_open_interest(self, columns: Columns) -> int:
+        """Add samples: ``time``, ``open_interest`` [base]; return how many were new.
+
+        ``open_interest_notional`` [quote] where known.
+        """
+        return self._add("open_interest", columns)
+
+    def add_funding_rates(self, columns: Columns) -> int:
+        """Add rates: ``time``, ``funding_rate``; return how many were new.
+
+        ``interval_hours`` where known.
+        """
+        return self._add("funding_rates", columns)
+
+    def add_liquidations(self, columns: Columns) -> int:
+        """Add liquidations; return how many were new. Exact repetitions are one liquidation.
+
+        ``time``, ``side`` of the position (+1, -1), ``quantity`` [base], ``price`` [quote].
+        """
+        return self._add("liquidations", columns)
+
+    def add_leverage_tiers(self, columns: Columns) -> int:
+        """Add dated leverage tiers; rows of the same date and floor are replaced.
+
+        ``valid_from``, ``floor``, ``cap`` [quote], ``max_leverage``, ``maintenance_rate`` and
+        where there are any ``deduction`` [quote], ``closing_fee`` [-].
+        """
+        return self._add("leverage_tiers", columns)
+
+    def add_simulated_positions(self, columns: Columns) -> int:
+        """Add positions of the simulated market, columns as `simulated_positions` returns."""
+        return self._add("simulated_positions", columns)
+
+    def _read(
+        self,
+        name: str,
+        exchange: str,
+        symbol: str,
+        start: datetime | None = None,
+        stop: datetime | None = None,
+    ) -> Arrays:
+        parameters: dict[str, object] = {"exchange": exchange, "symbol": symbol}
+        if start is not None and stop is not None:
+            parameters |= {"start": naive(start), "stop": naive(stop)}
+        with self.cursor() as cursor:
+            return _plain(cursor.execute(statement(name), parameters).fetchnumpy())
+
+    def _add(self, table: str, columns: Columns) -> int:
+        rows = batch(table, columns)
+        if not rows["symbol"].size:
+            return 0
+        with self.transaction() as cursor:
+            # Columns, not rows: DuckDB inserts row by row about a hundred times slower.
+            cursor.register("batch", rows)
+            added = add_batch(cursor, table)
+            if added:
+                for exchange, symbol in {*zip(rows["exchange"], rows["symbol"], strict=True)}:
+                    bump_revision(cursor, exchange, symbol)
+        return added
+
+
+def add_batch(cursor: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Move the rows of the relation ``batch`` into a table; return how many were new."""
+    if table == "candles":
+        cursor.execute(statement("drop_poorer_candles"))
+    row = cursor.execute(statement(f"add_{table}")).fetchone()
+    return int(row[0]) if row else 0
+
+
+def bump_revision(cursor: duckdb.DuckDBPyConnection, exchange: str, symbol: str) -> None:
+    """Change the market's watermark."""
+    cursor.execute(statement("bump_revision"), {"exchange": exchange, "symbol": symbol})
+
+
+def naive(time: datetime) -> datetime:
+    """Return an aware time as the database holds it: UTC, without saying so."""
+    if time.tzinfo is None:
+        raise ValueError(f"times must say their zone, but {time} does not")
+    return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _finest(cursor: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> int | None:
+    return finest_interval(dict(cursor.execute(statement(name), parameters).fetchall()))
+
+
+def _plain(columns: Arrays) -> Arrays:
+    """Return arrays without masks: NULL becomes NaN or NaT."""
+    return {name: _unmasked(values) for name, values in columns.items()}
+
+
+def _unmasked(values: NDArray[Any]) -> NDArray[Any]:
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+    return values.filled(missing) if values.mask.any() else values.data
+
+
+def _market(row: tuple[Any, ...]) -> MarketCoverage:
+    exchange, symbol, intervals, first, last, rows, oi_first, oi_last, *counts = row
+    return MarketCoverage(
+        exchange=exchange,
+        symbol=symbol,
+        intervals=tuple(timedelta(seconds=seconds) for seconds in intervals),
+        first=_aware(first),
+        last=_aware(last),
+        rows=rows,
+        open_interest_first=oi_first and _aware(oi_first),
+        open_interest_last=oi_last and _aware(oi_last),
+        open_interest_rows=counts[0],
+        liquidation_rows=counts[1],
+        mark_rows=counts[2],
+    )
+
+
+def _coverage(row: tuple[Any, ...]) -> Coverage:
+    exchange, symbol, kind, seconds, first, last, rows, starts, stops = row
+    return Coverage(
+        exchange=exchange,
+        symbol=symbol,
+        kind=kind,
+        interval=None if seconds is None else timedelta(seconds=seconds),
+        first=_aware(first),
+        last=_aware(last),
+        rows=rows,
+        gaps=tuple(
+            Span(_aware(start), _aware(stop))
+            for start, stop in zip(starts or (), stops or (), strict=True)
+        ),
+    )
+
+
+def _aware(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC)

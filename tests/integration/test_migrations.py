@@ -1,0 +1,98 @@
+import duckdb
+import pytest
+
+from ingest.database import Migration, StoreError, StoreTooNew, migrate, migrations, schema_version
+from ingest.store import Store
+
+STEPS = migrations()
+BTC = "'binance', 'BTCUSDT'"
+ROWS = {  # one row that each version could already hold
+    1: f"INSERT INTO open_interest VALUES ({BTC}, '2026-01-01', 7, NULL)",
+    2: f"INSERT INTO liquidation_snapshots VALUES ('2026-01-01', {BTC}, 100, 'long', 5, 0)",
+    3: f"INSERT INTO simulated_positions VALUES ({BTC}, '2026-01-01', NULL, 'open', 'long', 1, "
+    "100, 10, 90)",
+}
+TABLES = {1: "open_interest", 2: "liquidation_snapshots", 3: "simulated_positions"}
+
+
+def test_steps_are_numbered_without_holes():
+    assert [step.version for step in STEPS] == list(range(1, len(STEPS) + 1))
+    assert set(ROWS) == set(TABLES) == {step.version for step in STEPS}
+
+
+@pytest.mark.parametrize("version", range(len(STEPS) + 1))
+def test_every_earlier_version_is_brought_up_to_date_with_its_rows(tmp_path, version):
+    path = tmp_path / "old.duckdb"
+    at_version(path, version)
+    with Store.open(path) as store, store.cursor() as cursor:
+        assert schema_version(cursor) == len(STEPS)
+        for k in range(1, version + 1):
+            assert count(cursor, TABLES[k]) == 1
+        for k in range(version + 1, len(STEPS) + 1):
+            assert count(cursor, TABLES[k]) == 0
+        names = cursor.execute("SELECT name FROM schema_migrations ORDER BY version").fetchall()
+        assert names == [(step.name,) for step in STEPS]
+
+
+def test_opening_again_changes_nothing(tmp_path):
+    path = tmp_path / "new.duckdb"
+    for _ in range(2):
+        with Store.open(path) as store, store.cursor() as cursor:
+            assert count(cursor, "schema_migrations") == len(STEPS)
+
+
+@pytest.mark.parametrize("version", range(1, len(STEPS)))
+def test_an_older_database_is_not_migrated_for_reading(tmp_path, version):
+    path = tmp_path / "old.duckdb"
+    at_version(path, version)
+    with pytest.raises(StoreError, match=f"has schema version {version}, .* needs {len(STEPS)}"):
+        Store.open(path, read_only=True)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_newer_database_is_refused_and_left_as_it_is(tmp_path, read_only):
+    path = tmp_path / "newer.duckdb"
+    newer = Migration(len(STEPS) + 1, "from_the_future", "CREATE TABLE future (x INTEGER)")
+    with duckdb.connect(str(path)) as connection:
+        migrate(connection, [*STEPS, newer])
+    with pytest.raises(StoreTooNew, match=r"newer\.duckdb was written by a newer liqheat.*Upgrade"):
+        Store.open(path, read_only=read_only)
+    with duckdb.connect(str(path)) as connection:
+        assert schema_version(connection) == len(STEPS) + 1
+
+
+def test_a_failing_step_leaves_the_version_before_it(tmp_path):
+    path = tmp_path / "half.duckdb"
+    at_version(path, 2)
+    broken = Migration(3, "broken", "CREATE TABLE half (x INTEGER); SELECT * FROM nowhere")
+    with duckdb.connect(str(path)) as connection:
+        with pytest.raises(StoreError, match=r"Schema step 3 \(broken\) failed .* at version 2"):
+            migrate(connection, [*STEPS[:2], broken])
+        assert schema_version(connection) == 2
+        assert connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'half'"
+        ).fetchone() == (0,)
+    with Store.open(path) as store, store.cursor() as cursor:
+        assert schema_version(cursor) == len(STEPS)
+        assert count(cursor, "liquidation_snapshots") == 1
+
+
+def test_snapshots_are_unique_by_time_market_bucket_and_side():
+    with Store.open(":memory:") as store, store.cursor() as cursor:
+        cursor.execute(ROWS[2])
+        with pytest.raises(duckdb.ConstraintException):
+            cursor.execute(ROWS[2])
+        cursor.execute(ROWS[2].replace("BTCUSDT", "ETHUSDT"))
+        cursor.execute(ROWS[2].replace("'long'", "'short'"))
+        assert count(cursor, "liquidation_snapshots") == 3
+
+
+def at_version(path, version):
+    with duckdb.connect(str(path)) as connection:
+        for k in range(1, version + 1):
+            migrate(connection, STEPS[:k])
+            connection.execute(ROWS[k])
+
+
+def count(cursor, table):
+    return cursor.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
