@@ -1,12 +1,17 @@
 """Pictures of a level book: notional or size by time and price."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from engine.book import LevelBook
+from engine.kernels import Floats, Ints
+from engine.market import Times
+from engine.raster_kernel import Grid, accumulate, draw_closings, draw_levels
+
 Measure = Literal["notional", "size"]
 
 
@@ -53,3 +58,112 @@ class Heatmap:
         """Share of the open interest whose liquidation price is known, shape (2, columns). [-]"""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.open_interest > 0, self.tracked / self.open_interest, 0.0)
+
+
+def rasterise(
+    book: LevelBook, times: Times, edges: Floats, measure: Measure = "notional"
+) -> Heatmap:
+    """Draw a book onto time columns and price buckets.
+
+    Parameters
+    ----------
+    book : LevelBook
+        From `engine.book.build_book`.
+    times : ndarray of datetime64, shape (columns + 1,)
+        Edges of the columns, ascending. A bar belongs to the column in which it *ends*
+        (``times[c] < end <= times[c + 1]``), so no column shows what was not yet known. [UTC]
+    edges : ndarray, shape (buckets + 1,)
+        Edges of the buckets, ascending, of equal width. [quote]
+    measure : {"notional", "size"}
+        What cells hold.
+
+    Raises
+    ------
+    ValueError
+        If the edges do not ascend, or buckets differ in width.
+    """
+    times, edges = _checked(times, edges)
+    columns, buckets = times.size - 1, edges.size - 1
+    ends = book.open_time + np.timedelta64(book.interval)
+    bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
+    column_of_bar = (np.searchsorted(times, ends, side="left") - 1).astype(np.int32)
+    grid = Grid(column_of_bar, bars_by, float(edges[0]), float(edges[-1]))
+    changes = np.zeros((2, buckets, columns + 1))
+    consumed = np.zeros((2, buckets, columns))
+    by_notional = measure == "notional"
+    draw_levels(
+        book.bars, book.tiers, book.ledger, book.death, grid, by_notional, changes, consumed
+    )
+    if book.closings.bar.size:
+        draw_closings(
+            book.bars, book.tiers, book.closings, book.death, grid, by_notional, changes, consumed
+        )
+        consumed[consumed < consumed.max(initial=0.0) * 1e-12] = 0.0
+    accumulate(book.ledger, bars_by, changes)
+    return Heatmap(
+        times=times,
+        edges=edges,
+        active=changes[:, :, 1:],
+        consumed=consumed,
+        opened=_per_column(book.ledger.opened, bars_by),
+        closed=_per_column(book.ledger.closed, bars_by),
+        liquidated=_per_column(book.ledger.liquidated, bars_by),
+        tracked=book.ledger.tracked[bars_by[1:]].T,
+        open_interest=book.open_interest[bars_by[1:]],
+        measure=measure,
+    )
+
+
+def combine(heatmaps: Sequence[Heatmap]) -> Heatmap:
+    """Return the sum of heatmaps on the same grid.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or their grids or measures differ.
+    """
+    if not heatmaps:
+        raise ValueError("there must be at least one heatmap to combine")
+    first = heatmaps[0]
+    if len(heatmaps) == 1:
+        return first
+    for other in heatmaps[1:]:
+        if other.measure != first.measure or not (
+            np.array_equal(other.times, first.times) and np.array_equal(other.edges, first.edges)
+        ):
+            raise ValueError("heatmaps must share their grid and measure to be combined")
+
+    def total(name: str) -> Floats:
+        return np.asarray(sum(getattr(heatmap, name) for heatmap in heatmaps))
+
+    return Heatmap(
+        times=first.times,
+        edges=first.edges,
+        active=total("active"),
+        consumed=total("consumed"),
+        opened=total("opened"),
+        closed=total("closed"),
+        liquidated=total("liquidated"),
+        tracked=total("tracked"),
+        open_interest=total("open_interest"),
+        measure=first.measure,
+    )
+
+
+def _checked(times: Times, edges: Floats) -> tuple[Times, Floats]:
+    times = np.asarray(times, "datetime64[us]")
+    edges = np.asarray(edges, np.float64)
+    if times.size < 2 or not (times[1:] > times[:-1]).all():
+        raise ValueError("time columns need at least two ascending edges")
+    widths = np.diff(edges)
+    if widths.size < 1 or not (widths > 0.0).all():
+        raise ValueError("price buckets need at least two ascending edges")
+    if not np.allclose(widths, widths[0], rtol=1e-6):
+        raise ValueError("price buckets must be of equal width")
+    return times, edges
+
+
+def _per_column(per_bar: Floats, bars_by: Ints) -> Floats:
+    """Sum rows ``1 …`` of a ledger's array over the bars of each column, shape (2, columns)."""
+    total = np.cumsum(per_bar, axis=0)[bars_by]
+    return np.diff(total, axis=0).T

@@ -19,8 +19,12 @@ class LeverageProfile:
         if list(self.leverage) != sorted(set(self.leverage)):
             raise ValueError(f"leverages must ascend, each once, but are {self.leverage}")
         if self.leverage[0] < 1.0 or not isfinite(self.leverage[-1]):
-            raise ValueError(f"leverage must be at least 1, but the smallest is {self.leverage[0]:g}")
-        if not all(w >= 0.0 for w in self.weight) or not isclose(sum(self.weight), 1.0, abs_tol=1e-9):
+            raise ValueError(
+                f"leverage must be at least 1, but the smallest is {self.leverage[0]:g}"
+            )
+        if not all(w >= 0.0 for w in self.weight) or not isclose(
+            sum(self.weight), 1.0, abs_tol=1e-9
+        ):
             raise ValueError(f"weights must be positive and sum to 1, but are {self.weight}")
 
     def up_to(self, max_leverage: float) -> "LeverageProfile":
@@ -90,6 +94,9 @@ def parse_profile(text: str) -> LeverageProfile:
             f"a leverage profile is one of {', '.join(PROFILES)} or a list like 5:0.4,20:0.6, "
             f"but is {text!r}"
         ) from None
-    if any(not (isfinite(w) and w >= 0.0) for w in weights.values()) or sum(weights.values()) <= 0.0:
+    if (
+        any(not (isfinite(w) and w >= 0.0) for w in weights.values())
+        or sum(weights.values()) <= 0.0
+    ):
         raise ValueError(f"weights must be positive, but are {text!r}")
     return _profile("custom", weights)

@@ -1,8 +1,8 @@
 """Leverage tiers as the exchanges publish them, and rules that stand in for unknown ones.
 
 The figures are the exchanges' own: Binance's table of 2026-09-29 (as packaged with freqtrade
-2026.9), Bybit's margin-parameters page for BTCUSDT, OKX's first tier with its taker fee of 0.05 %,
-Hyperliquid's documentation of 2026-08-22. Tables change; dated rows in the database go before these.
+2026.9), Bybit's margin-parameters page for BTCUSDT, OKX's first tier and 0.05 % taker fee,
+Hyperliquid's documentation of 2026-08-22. Tables change; dated rows in the database go first.
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,6 @@ _BINANCE_CAPS = {  # millions
 }
 
 _TABLES: dict[tuple[str, str], Sequence[Row]] = {
-    ("binance", symbol): tuple(
-        (cap * _MILLION, leverage, rate)
-        for cap, leverage, rate in zip(caps, _BINANCE_LEVERAGES, _BINANCE_RATES, strict=True)
-    )
-    for symbol, caps in _BINANCE_CAPS.items()
-} | {
     ("binance", "SOLUSDT"): (
         (50 * _THOUSAND, 100, 0.005),
         (400 * _THOUSAND, 75, 0.0065),
@@ -75,6 +69,12 @@ _HYPERLIQUID = {  # notional where the second tier starts, leverage below and ab
     "XRPUSDT": (40 * _MILLION, 20, 10),
 }
 _TABLES |= {
+    ("binance", symbol): [
+        (cap * _MILLION, leverage, rate)
+        for cap, leverage, rate in zip(caps, _BINANCE_LEVERAGES, _BINANCE_RATES, strict=True)
+    ]
+    for symbol, caps in _BINANCE_CAPS.items()
+} | {
     # Maintenance is half the initial margin at the tier's highest leverage.
     ("hyperliquid", symbol): ((start, low, 0.5 / low), (inf, high, 0.5 / high))
     for symbol, (start, low, high) in _HYPERLIQUID.items()

@@ -1,0 +1,245 @@
+"""The map as validated objects, for callers who want one moment rather than arrays.
+
+Built on `engine.book` and `engine.heatmap`, which do the work; use those where speed matters.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, NamedTuple, Self
+
+import numpy as np
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from engine.book import LevelBook, build_book
+from engine.heatmap import Heatmap, rasterise
+from engine.kernels import Floats
+from engine.market import Market, Times
+from engine.parameters import Parameters
+
+Side = Literal["long", "short"]
+SIDE_NAMES: tuple[Side, Side] = ("long", "short")
+Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Price = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+class Candle(NamedTuple):
+    """One bar's prices. [quote]"""
+
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+class LiquidationLevel(BaseModel):
+    """Positions that were opened in one bar, on one side, at one leverage."""
+
+    model_config = ConfigDict(frozen=True)
+
+    side: Side
+    entry_price: Price = Field(description="[quote]")
+    liquidation_price: Price = Field(description="[quote]")
+    leverage: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = Field(description="[-]")
+    size: Amount = Field(description="what is left [base]")
+    opened_at: AwareDatetime = Field(description="end of the bar of birth")
+    liquidated_at: AwareDatetime | None = Field(
+        default=None, description="end of the bar that crossed it"
+    )
+
+    @property
+    def notional(self) -> float:
+        """Size times liquidation price. [quote]"""
+        return self.size * self.liquidation_price
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        below = self.liquidation_price < self.entry_price
+        if below != (self.side == "long"):
+            raise ValueError(
+                f"a {self.side} is liquidated {'below' if self.side == 'long' else 'above'} its "
+                f"entry price {self.entry_price:g}, but its liquidation price is "
+                f"{self.liquidation_price:g}"
+            )
+        if self.liquidated_at is not None and self.liquidated_at <= self.opened_at:
+            raise ValueError("a level is liquidated after it was opened, never in the same bar")
+        return self
+
+
+class HeatmapCell(BaseModel):
+    """One price bucket at one time; sizes in base, notionals in quote asset."""
+
+    model_config = ConfigDict(frozen=True)
+
+    price_low: Amount
+    price_high: Price
+    long_size: Amount = 0.0
+    short_size: Amount = 0.0
+    long_notional: Amount = 0.0
+    short_notional: Amount = 0.0
+    long_consumed: Amount = Field(
+        default=0.0, description="notional liquidated in the column [quote]"
+    )
+    short_consumed: Amount = Field(
+        default=0.0, description="notional liquidated in the column [quote]"
+    )
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.price_low >= self.price_high:
+            raise ValueError(
+                f"a price bucket needs low < high, but has {self.price_low:g} and "
+                f"{self.price_high:g}"
+            )
+        return self
+
+
+class HeatmapSnapshot(BaseModel):
+    """The map at the end of one time column; sizes of longs, then shorts. [base]"""
+
+    model_config = ConfigDict(frozen=True)
+
+    time: AwareDatetime = Field(description="end of the column")
+    cells: tuple[HeatmapCell, ...] = Field(description="buckets that hold anything, by price")
+    opened: tuple[Amount, Amount]
+    closed: tuple[Amount, Amount]
+    liquidated: tuple[Amount, Amount]
+    open_interest: Amount = Field(description="[base]")
+    coverage: tuple[Amount, Amount] = Field(description="levels / open interest [-]")
+
+
+def should_liquidate(level: LiquidationLevel, candle: Candle) -> bool:
+    """Return whether a later candle's range touches the level.
+
+    An exact touch counts, and so do a wick and a gap beyond the level.
+    """
+    if level.side == "long":
+        return candle.low <= level.liquidation_price
+    return candle.high >= level.liquidation_price
+
+
+def infer_side(candle: Candle, open_interest_change: float) -> Side | None:
+    """Return the side that opened in a candle, by its direction.
+
+    None where nothing opened (open interest did not rise) or the candle is a doji, which the side
+    rule ``candle`` splits evenly.
+    """
+    if open_interest_change <= 0.0 or candle.close == candle.open:
+        return None
+    return "long" if candle.close > candle.open else "short"
+
+
+def calculate_time_evolving_heatmap(
+    market: Market,
+    parameters: Parameters | None = None,
+    *,
+    step: timedelta | None = None,
+    buckets: int = 100,
+    edges: Floats | None = None,
+) -> list[HeatmapSnapshot]:
+    """Return the map of a market at the end of each time step.
+
+    Parameters
+    ----------
+    market : Market
+        Bars with open interest.
+    parameters : Parameters, optional
+        What to assume; the net-flow model of `engine.models` by default.
+    step : timedelta, optional
+        Width of the time columns, at least a bar; a bar by default.
+    buckets : int
+        Number of price buckets between the lowest and the highest level.
+    edges : ndarray, shape (buckets + 1,), optional
+        Price edges to use instead. [quote]
+
+    Returns
+    -------
+    list of HeatmapSnapshot
+        One a step, oldest first; empty for a market without bars.
+
+    Raises
+    ------
+    ValueError
+        If the market or the parameters are not usable.
+    """
+    if buckets < 1:
+        raise ValueError(f"buckets must be at least 1, but is {buckets}")
+    step = step or market.interval
+    if step < market.interval:
+        raise ValueError(f"step must be at least a bar of {market.interval}, but is {step}")
+    book = build_book(market, parameters or Parameters())
+    if not len(book):
+        return []
+    width = np.timedelta64(step)
+    columns = -((market.open_time[0] - book.stop) // width)
+    times = market.open_time[0] + np.arange(int(columns) + 1) * width
+    edges = _edges(book, buckets) if edges is None else edges
+    return list(_snapshots(book, times, edges))
+
+
+def levels_of(book: LevelBook) -> list[LiquidationLevel]:
+    """Return the levels that are open at a book's end, as objects."""
+    levels = book.open_levels()
+    ends = book.open_time + np.timedelta64(book.interval)
+    return [
+        LiquidationLevel(
+            side=SIDE_NAMES[side],
+            entry_price=float(book.bars.entry[birth]),
+            liquidation_price=float(price),
+            leverage=book.parameters.profile.leverage[tier],
+            size=float(size),
+            opened_at=moment(ends[birth]),
+        )
+        for price, size, side, tier, birth in zip(
+            levels.price, levels.size, levels.side, levels.tier, levels.birth, strict=True
+        )
+    ]
+
+
+def moment(time: np.datetime64) -> datetime:
+    """Return a NumPy time as an aware datetime, UTC."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(
+        microseconds=int(time.astype("datetime64[us]").astype(np.int64))
+    )
+
+
+def _edges(book: LevelBook, buckets: int) -> Floats:
+    """Return edges that hold every level the book ever had."""
+    born = book.ledger.opened[1:] > 0.0
+    price = book.bars.entry[:, None, None] * book.tiers.ratio[book.bars.regime]
+    price = np.concatenate((price[born].ravel(), book.close))
+    low, high = float(price.min()), float(price.max())
+    return np.linspace(low * (1 - 1e-9), high * (1 + 1e-9), buckets + 1)
+
+
+def _snapshots(book: LevelBook, times: Times, edges: Floats) -> Iterator[HeatmapSnapshot]:
+    notional = rasterise(book, times, edges, "notional")
+    size = rasterise(book, times, edges, "size")
+    for column in range(times.size - 1):
+        yield HeatmapSnapshot(
+            time=moment(times[column + 1]),
+            cells=tuple(_cells(notional, size, column)),
+            opened=_pair(notional.opened[:, column]),
+            closed=_pair(notional.closed[:, column]),
+            liquidated=_pair(notional.liquidated[:, column]),
+            open_interest=float(notional.open_interest[column]),
+            coverage=_pair(notional.coverage[:, column]),
+        )
+
+
+def _cells(notional: Heatmap, size: Heatmap, column: int) -> Iterator[HeatmapCell]:
+    held = notional.active[:, :, column] + notional.consumed[:, :, column]
+    for bucket in np.flatnonzero(held.sum(axis=0)):
+        yield HeatmapCell(
+            price_low=float(notional.edges[bucket]),
+            price_high=float(notional.edges[bucket + 1]),
+            long_size=float(size.active[0, bucket, column]),
+            short_size=float(size.active[1, bucket, column]),
+            long_notional=float(notional.active[0, bucket, column]),
+            short_notional=float(notional.active[1, bucket, column]),
+            long_consumed=float(notional.consumed[0, bucket, column]),
+            short_consumed=float(notional.consumed[1, bucket, column]),
+        )
+
+
+def _pair(sides: Floats) -> tuple[float, float]:
+    return max(float(sides[0]), 0.0), max(float(sides[1]), 0.0)

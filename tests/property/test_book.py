@@ -1,0 +1,185 @@
+"""The invariants of the model, on random markets."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from engine.book import build_book
+from engine.growth import GrowingBook
+from engine.heatmap import combine, rasterise
+from engine.parameters import Parameters
+from engine.reference import build_reference, draw_reference
+from tests.markets import START, STEP, market, markets, parameters, part
+
+STEP64 = np.timedelta64(STEP)
+
+
+def grid_of(whole, columns=7, buckets=40):
+    """Return column and bucket edges that hold a market, uneven columns included."""
+    bars = 1 + int((whole.open_time[-1] - START) / STEP64) if len(whole) else 5
+    cuts = np.unique(np.linspace(0, bars, columns + 1).astype(int))
+    low = whole.low.min() if len(whole) else 50.0
+    high = whole.high.max() if len(whole) else 150.0
+    return START + cuts * STEP64, np.linspace(low * 0.4, high * 1.8, buckets + 1)
+
+
+@given(markets(), parameters())
+def test_compiled_engine_agrees_with_the_reference(whole, assumed):
+    book, reference = build_book(whole, assumed), build_reference(whole, assumed)
+    scale = max(1.0, np.nanmax(book.open_interest))
+    assert_allclose(
+        book.ledger.tracked[1:],
+        np.reshape(reference.tracked, (-1, 2)),
+        rtol=1e-7,
+        atol=1e-9 * scale,
+    )
+    assert_allclose(
+        book.ledger.pool[1:], np.reshape(reference.pool, (-1, 2)), rtol=1e-7, atol=1e-9 * scale
+    )
+    times, edges = grid_of(whole)
+    picture = rasterise(book, times, edges)
+    active, consumed = draw_reference(reference, whole, times, edges)
+    assert_allclose(picture.active, active, rtol=1e-6, atol=1e-7 * scale * edges[-1])
+    assert_allclose(picture.consumed, consumed, rtol=1e-6, atol=1e-7 * scale * edges[-1])
+
+
+@given(markets(), parameters(["proportional", "nearest"]))
+def test_levels_and_pool_tie_to_open_interest_after_every_bar(whole, assumed):
+    book = build_book(whole, assumed)
+    total = book.ledger.tracked + book.ledger.pool
+    scale = max(1.0, book.open_interest.max())
+    assert_allclose(total, np.stack([book.open_interest] * 2, axis=1), rtol=1e-9, atol=1e-9 * scale)
+
+
+@given(markets(), parameters())
+def test_drawn_levels_sum_to_what_the_ledger_tracks(whole, assumed):
+    book = build_book(whole, assumed)
+    times, _ = grid_of(whole)
+    # Every price that a level of at least 2x can have.
+    edges = np.linspace(1e-9, 1e6, 50)
+    picture = rasterise(book, times, edges, measure="size")
+    scale = max(1.0, book.open_interest.max(), book.ledger.opened.max(initial=0.0))
+    assert_allclose(picture.active.sum(axis=1), picture.tracked, rtol=1e-6, atol=1e-7 * scale)
+    assert_allclose(picture.consumed.sum(axis=1), picture.liquidated, rtol=1e-6, atol=1e-7 * scale)
+
+
+@given(markets(), parameters())
+def test_opened_is_active_and_liquidated_and_closed(whole, assumed):
+    ledger = build_book(whole, assumed).ledger
+    gone = np.cumsum(ledger.closed + ledger.liquidated, axis=0) + ledger.tracked
+    opened = np.cumsum(ledger.opened, axis=0)
+    assert_allclose(gone, opened, rtol=1e-9, atol=1e-9 * max(1.0, opened.max()))
+
+
+@given(markets(), parameters(), st.data())
+def test_later_bars_do_not_change_what_was(whole, assumed, data):
+    known = data.draw(st.integers(0, len(whole)))
+    early, late = build_book(part(whole, 0, known), assumed), build_book(whole, assumed)
+    for before, now in zip(early.ledger, late.ledger, strict=True):
+        assert_array_equal(before, now[: known + 1])
+    if known:
+        times, edges = grid_of(part(whole, 0, known))
+        assert_array_equal(
+            rasterise(early, times, edges).active, rasterise(late, times, edges).active
+        )
+
+
+@given(markets(), parameters(), st.data())
+def test_appending_bars_equals_computing_them_at_once(whole, assumed, data):
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
+    growing = GrowingBook(build_book(part(whole, 0, cuts[0] if cuts else 0), assumed))
+    earlier = growing.book
+    for start, stop in zip([*cuts, 0][:-1] or [0], [*cuts[1:], len(whole)], strict=True):
+        growing.append(part(whole, start, stop))
+    grown, at_once = growing.book, build_book(whole, assumed)
+    for ours, theirs in zip(grown.ledger, at_once.ledger, strict=True):
+        assert_array_equal(ours, theirs)
+    times, edges = grid_of(whole)
+    for name in ("active", "consumed", "tracked", "open_interest"):
+        assert_array_equal(
+            getattr(rasterise(grown, times, edges), name),
+            getattr(rasterise(at_once, times, edges), name),
+        )
+    # A book that was handed out before does not change.
+    again = build_book(part(whole, 0, len(earlier)), assumed)
+    assert_array_equal(
+        rasterise(earlier, times, edges).active, rasterise(again, times, edges).active
+    )
+
+
+@given(markets(), parameters(), st.sampled_from([0.5, 2.0, 1024.0]))
+def test_scaling_prices_scales_levels(whole, assumed, factor):
+    # Powers of two, so that no price rounds and no touch turns into a miss.
+    names = ["open", "high", "low", "close", "crossing_high", "crossing_low", "quote_volume"]
+    dearer = replace(whole, **{name: getattr(whole, name) * factor for name in names})
+    ours, theirs = build_book(whole, assumed), build_book(dearer, assumed)
+    assert_array_equal(ours.death, theirs.death)
+    assert_allclose(theirs.open_levels().price, ours.open_levels().price * factor)
+    assert_array_equal(theirs.open_levels().size, ours.open_levels().size)
+
+
+@given(markets(), parameters(), st.sampled_from([0.25, 4.0]))
+def test_scaling_volumes_scales_sizes(whole, assumed, factor):
+    names = ["volume", "quote_volume", "taker_buy_volume", "open_interest"]
+    larger = replace(
+        whole,
+        initial_open_interest=whole.initial_open_interest * factor,
+        **{name: getattr(whole, name) * factor for name in names},
+    )
+    ours, theirs = build_book(whole, assumed), build_book(larger, assumed)
+    assert_array_equal(theirs.ledger.tracked, ours.ledger.tracked * factor)
+
+
+@given(markets(with_gaps=False), parameters(["proportional", "nearest"]))
+def test_constant_open_interest_without_turnover_creates_nothing(whole, assumed):
+    still = replace(
+        whole,
+        open_interest=np.full(len(whole), 100.0),
+        initial_open_interest=100.0,
+    )
+    book = build_book(still, replace(assumed, turnover=0.0))
+    assert book.ledger.opened.sum() == 0.0
+    assert book.ledger.tracked.sum() == 0.0
+
+
+@given(markets(), parameters())
+def test_no_level_survives_the_price_that_touched_it(whole, assumed):
+    for count in range(1, len(whole) + 1, 7):
+        book = build_book(part(whole, 0, count), assumed)
+        levels = book.open_levels()
+        old = (levels.birth < count - 1) & (levels.size > 0.0)
+        longs, shorts = old & (levels.side == 0), old & (levels.side == 1)
+        assert (levels.price[longs] < whole.low[count - 1]).all()
+        assert (levels.price[shorts] > whole.high[count - 1]).all()
+
+
+@given(markets(max_bars=30), markets(max_bars=30), parameters())
+def test_combined_map_is_the_sum_of_its_parts(one, other, assumed):
+    times, edges = grid_of(one)
+    parts = [rasterise(build_book(each, assumed), times, edges) for each in (one, other)]
+    assert_allclose(combine(parts).active, parts[0].active + parts[1].active)
+    assert_allclose(combine(parts).open_interest, parts[0].open_interest + parts[1].open_interest)
+
+
+def test_decay_over_many_epochs_stays_exact_and_positive():
+    # A third of everything closes in each of 2,000 bars: (2/3)^2000 is below what a float holds.
+    candles = [(100, 101, 99, 100)] * 2000
+    whole = market(candles, np.full(2000, 300.0), initial=300.0, volume=100.0)
+    assumed = Parameters(turnover=1.0, side_rule="symmetric")
+    book = build_book(whole, assumed)
+    assert book.ledger.epoch[-1, 0] > 1
+    assert_allclose(book.ledger.tracked[-1], 300.0, rtol=1e-9)
+    assert_allclose(book.open_levels().size.sum(), 600.0, rtol=1e-9)
+
+
+def test_growing_refuses_bars_of_another_market():
+    whole = market([(100, 101, 99, 100)] * 4, [100.0] * 4)
+    growing = GrowingBook(build_book(part(whole, 0, 2), Parameters()))
+    with pytest.raises(ValueError, match="ETHUSDT on binance"):
+        growing.append(replace(part(whole, 2, 3), symbol="ETHUSDT"))
+    with pytest.raises(ValueError, match="must start at"):
+        growing.append(part(whole, 1, 3))
