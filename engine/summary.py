@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.kernels import Floats
 
@@ -12,7 +11,7 @@ DISTANCES = (0.01, 0.02, 0.05)
 
 _CLUSTER_SHARE = 0.5
 _CLUSTER_WITHIN = 0.15
-_FARTHEST = 1.0  # longs cannot lie farther below; shorts farther above are beyond interest
+_STEPS = 1000  # buckets from nothing to the last price, and as many above it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,75 +64,66 @@ class KeyFigures:
     coverage: float
 
 
-def key_figures(
-    price: Floats,
-    notional: Floats,
-    side: NDArray[np.int8],
-    last_price: float,
-    coverage: float,
-    bucket_width: float = 0.001,
-) -> KeyFigures:
-    """Return the key figures of open levels.
+def risk_edges(last_price: float) -> Floats:
+    """Return the bucket edges on which `key_figures` works: steps of 0.1 % of the last price.
+
+    From 0 to twice the price, the price itself being an edge, shape (2001,). [quote]
+    """
+    return last_price * np.arange(2 * _STEPS + 1) / _STEPS
+
+
+def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigures:
+    """Return the key figures of the levels open at one moment.
 
     Parameters
     ----------
-    price, notional : ndarray, shape (m,)
-        Liquidation price and notional of each open level. [quote]
-    side : ndarray of int8, shape (m,)
-        0 for longs, 1 for shorts.
+    active : ndarray, shape (2, 2000)
+        Open notional of longs and shorts in the buckets of `risk_edges`. [quote]
     last_price : float
         Where the market is. [quote]
     coverage : float
         Share of open interest that the levels are. [-]
-    bucket_width : float
-        Width of the price buckets in which clusters are sought, as a share of the last price. [-]
 
     Notes
     -----
     A cluster is a bucket that holds at least half of what the fullest bucket on its side of the
     price holds, within 15 % of the price; the nearest such counts. Max pain is the fullest one,
-    at any distance.
+    at any distance. Levels that the last bar's own wick has passed count on neither side.
     """
-    below = (side == 0) & (price < last_price)
-    above = (side == 1) & (price > last_price)
-    distance = np.abs(price / last_price - 1.0)
+    below, above = active[0, :_STEPS][::-1], active[1, _STEPS:]
 
     def risk(within: float) -> tuple[float, float]:
-        near = distance <= within
-        return float(notional[below & near].sum()), float(notional[above & near].sum())
+        steps = round(within * _STEPS)
+        return float(below[:steps].sum()), float(above[:steps].sum())
 
     longs, shorts = risk(max(DISTANCES))
-    held_below = _buckets(price[below], notional[below], last_price, bucket_width)
-    held_above = _buckets(price[above], notional[above], last_price, bucket_width)
     return KeyFigures(
         last_price=last_price,
-        above=_nearest_cluster(held_above, last_price, +bucket_width),
-        below=_nearest_cluster(held_below, last_price, -bucket_width),
+        above=_nearest_cluster(above, last_price, +1),
+        below=_nearest_cluster(below, last_price, -1),
         at_risk={within: risk(within) for within in DISTANCES},
         imbalance=(longs - shorts) / (longs + shorts) if longs + shorts > 0.0 else 0.0,
-        long_max_pain=_fullest(held_below, last_price, -bucket_width),
-        short_max_pain=_fullest(held_above, last_price, +bucket_width),
+        long_max_pain=_fullest(below, last_price, -1),
+        short_max_pain=_fullest(above, last_price, +1),
         coverage=coverage,
     )
 
 
-def _buckets(price: Floats, notional: Floats, last_price: float, width: float) -> Floats:
-    """Return notional by distance from the last price, in steps of ``width`` of it."""
-    place = (np.abs(price / last_price - 1.0) / width).astype(np.int64)
-    near = place < _FARTHEST / width
-    return np.bincount(place[near], weights=notional[near]).astype(np.float64)
+def _distance(place: int, direction: int) -> float:
+    """Return the distance of a bucket's middle from the price, negative below it. [-]"""
+    return direction * (place + 0.5) / _STEPS
 
 
-def _nearest_cluster(held: Floats, last_price: float, step: float) -> Cluster | None:
-    near = held[: int(_CLUSTER_WITHIN / abs(step))]
-    if not near.size or near.max() <= 0.0:
+def _nearest_cluster(held: Floats, last_price: float, direction: int) -> Cluster | None:
+    near = held[: round(_CLUSTER_WITHIN * _STEPS)]
+    if near.max() <= 0.0:
         return None
     place = int(np.argmax(near >= _CLUSTER_SHARE * near.max()))
-    distance = (place + 0.5) * step
+    distance = _distance(place, direction)
     return Cluster(last_price * (1.0 + distance), float(near[place]), distance)
 
 
-def _fullest(held: Floats, last_price: float, step: float) -> float | None:
-    if not held.size or held.max() <= 0.0:
+def _fullest(held: Floats, last_price: float, direction: int) -> float | None:
+    if held.max() <= 0.0:
         return None
-    return last_price * (1.0 + (int(np.argmax(held)) + 0.5) * step)
+    return last_price * (1.0 + _distance(int(np.argmax(held)), direction))

@@ -2,24 +2,32 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from engine.summary import key_figures
+from engine.summary import key_figures, risk_edges
 
 
-def figures(price, notional, side):
-    return key_figures(
-        np.array(price, float), np.array(notional, float), np.array(side, np.int8), 100.0, 0.5
-    )
+def figures(levels):
+    """Key figures at a price of 100 of levels ``(side, price, notional)``."""
+    edges, active = risk_edges(100.0), np.zeros((2, 2000))
+    for side, price, notional in levels:
+        active[side, np.searchsorted(edges, price, side="right") - 1] += notional
+    return key_figures(active, 100.0, 0.5)
+
+
+def test_the_price_is_an_edge():
+    edges = risk_edges(83_217.3)
+    assert edges[1000] == 83_217.3
+    assert_allclose(edges[990], 83_217.3 * 0.99)
 
 
 def test_risk_is_summed_within_each_distance():
-    found = figures([99.5, 98.5, 96, 80, 101.5], [1, 2, 4, 8, 16], [0, 0, 0, 0, 1])
+    found = figures([(0, 99.5, 1), (0, 98.5, 2), (0, 96, 4), (0, 80, 8), (1, 101.5, 16)])
     assert found.at_risk == {0.01: (1.0, 0.0), 0.02: (3.0, 16.0), 0.05: (7.0, 16.0)}
     assert_allclose(found.imbalance, (7 - 16) / (7 + 16))
 
 
 def test_clusters_are_the_nearest_strong_buckets():
-    # 99.95 is nearer but holds less than half of what 97.05 does.
-    found = figures([99.95, 97.05, 90.05, 103.05], [1, 10, 12, 5], [0, 0, 0, 1])
+    # 99.95 is nearer but holds less than half of what the fullest near bucket does.
+    found = figures([(0, 99.95, 1), (0, 97.05, 10), (0, 90.05, 12), (1, 103.05, 5)])
     assert found.below.price == pytest.approx(97.05)
     assert found.below.notional == 10.0
     assert found.below.distance == pytest.approx(-0.0295)
@@ -28,11 +36,11 @@ def test_clusters_are_the_nearest_strong_buckets():
 
 
 def test_no_levels_have_no_clusters():
-    found = figures([], [], [])
+    found = figures([])
     assert (found.above, found.below, found.long_max_pain) == (None, None, None)
     assert found.imbalance == 0.0
 
 
 def test_levels_on_the_wrong_side_of_the_price_are_not_at_risk():
     # Born in the last bar with a price that its own wick has passed.
-    assert figures([101.0], [5.0], [0]).at_risk[0.05] == (0.0, 0.0)
+    assert figures([(0, 101.0, 5)]).at_risk[0.05] == (0.0, 0.0)

@@ -1,0 +1,64 @@
+"""Choosing the grid of a picture: whole bars to a column, round prices to a bucket."""
+
+from datetime import timedelta
+from math import ceil, floor, log10
+
+import numpy as np
+
+from engine.kernels import Floats
+from engine.market import Times
+
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+
+def time_edges(
+    start: np.datetime64, stop: np.datetime64, interval: timedelta, columns: int
+) -> Times:
+    """Return edges of at most ``columns`` time columns of whole bars that hold start to stop.
+
+    Columns begin at multiples of their width since 1970, so that they stay where they are when the
+    range moves.
+    """
+    bar = np.timedelta64(interval).astype("timedelta64[us]").astype(np.int64)
+    first, last = (int(t.astype("datetime64[us]").astype(np.int64)) for t in (start, stop))
+    bars_per_column = max(1, ceil((last - first) / (int(bar) * columns)))
+    while True:
+        width = int(bar) * bars_per_column
+        low, high = first // width, -(-last // width)
+        if high - low <= columns or columns == 1:
+            break
+        bars_per_column += 1
+    edges = np.arange(low, max(high, low + 1) + 1, dtype=np.int64) * width
+    return edges.astype("datetime64[us]")
+
+
+def price_edges(low: float, high: float, buckets: int) -> Floats:
+    """Return edges of at most ``buckets`` price buckets of a round width that hold low to high.
+
+    Raises
+    ------
+    ValueError
+        If the range is empty or not positive.
+    """
+    if not 0.0 <= low < high:
+        raise ValueError(f"the price range must ascend from 0 or more, but is {low:g} to {high:g}")
+    width = round_up((high - low) / buckets)
+    while ceil(high / width) - floor(low / width) > buckets and buckets > 1:
+        width = round_up(width * 1.01)
+    first, last = floor(low / width), ceil(high / width)
+    return np.arange(first, last + 1) * width
+
+
+def round_up(value: float) -> float:
+    """Return the smallest of 1, 2, 2.5, 5 times a power of ten that is at least ``value``."""
+    power = 10.0 ** floor(log10(value))
+    return next(power * step for step in _ROUND if power * step >= value * (1 - 1e-12))
+
+
+def shown_range(low: float, high: float) -> tuple[float, float]:
+    """Return the price range to show around a window's candles: where nearby levels lie. [quote]
+
+    A third of the candles' range is added on both sides, at least 4 % of the price.
+    """
+    margin = max(0.35 * (high - low), 0.04 * high)
+    return max(low - margin, 0.0), high + margin

@@ -1,0 +1,55 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.grid import price_edges, round_up, shown_range, time_edges
+
+BAR = timedelta(minutes=5)
+START = np.datetime64("2026-01-01T00:00", "us")
+
+
+@given(offset=st.integers(0, 10_000), bars=st.integers(1, 5_000), columns=st.integers(1, 600))
+def test_columns_are_whole_bars_that_hold_the_range(offset, bars, columns):
+    bar = np.timedelta64(BAR)
+    start = START + offset * bar
+    edges = time_edges(start, start + bars * bar, BAR, columns)
+    assert edges[0] <= start
+    assert edges[-1] >= start + bars * bar
+    widths = np.diff(edges)
+    assert (widths == widths[0]).all()
+    assert widths[0] % bar == np.timedelta64(0)
+    assert edges.size - 1 <= max(columns, 2)
+
+
+def test_two_days_of_five_minutes_on_500_columns_take_ten_minutes_each():
+    edges = time_edges(START, START + np.timedelta64(48, "h"), BAR, 500)
+    assert edges.size - 1 == 288
+
+
+@given(low=st.floats(1e-6, 1e6), share=st.floats(0.001, 10.0), buckets=st.integers(1, 1000))
+def test_buckets_are_round_and_hold_the_range(low, share, buckets):
+    high = low * (1 + share)
+    edges = price_edges(low, high, buckets)
+    assert edges[0] <= low * (1 + 1e-12)
+    assert edges[-1] >= high * (1 - 1e-12)
+    assert edges.size - 1 <= max(buckets, 2)
+    assert np.allclose(np.diff(edges), edges[1] - edges[0])
+
+
+def test_bucket_widths_are_round():
+    assert np.diff(price_edges(60_000, 75_000, 400))[0] == 50.0
+    assert [round_up(x) for x in (0.9, 1.0, 1.1, 2.4, 3.0, 7.0)] == [1, 1, 2, 2.5, 5, 10]
+
+
+def test_an_empty_price_range_is_refused():
+    with pytest.raises(ValueError, match="must ascend from 0 or more, but is 5 to 5"):
+        price_edges(5.0, 5.0, 10)
+
+
+def test_shown_range_leaves_room_for_nearby_levels():
+    assert shown_range(99.0, 100.0) == (95.0, 104.0)
+    assert shown_range(50.0, 100.0) == (32.5, 117.5)
+    assert shown_range(1.0, 100.0)[0] == 0.0
