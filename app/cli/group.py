@@ -1,0 +1,56 @@
+"""Commands that are imported when they run, so that ``liqheat --help`` is quick."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from app.cli.errors import explain
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: the function ``name`` in ``module``, and one line about it."""
+
+    name: str
+    module: str
+    summary: str
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command in lists until it runs."""
+
+    def __init__(self, command: Command) -> None:
+        super().__init__(command.name, help=command.summary)
+        self._command = command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Import the command and let it read its arguments."""
+        return load(self._command).make_context(*args, **kwargs)
+
+
+class LazyGroup(TyperGroup):
+    """Commands whose errors are sentences."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command; say what went wrong and exit, unless asked to show where."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("Interrupted.", err=True)
+            raise
+        except Exception as error:
+            failure = explain(error)
+            if failure is None or ctx.params["debug"]:
+                raise
+            typer.echo(failure.message, err=True)
+            raise typer.Exit(failure.exit_code) from error
+
+
+def load(command: Command) -> Any:
+    """Return the command, imported."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(command.name)(getattr(import_module(command.module), command.name))
+    return typer.main.get_command(app)
