@@ -1,15 +1,34 @@
 """Validate → load → book → rasterise: the one path from a request to a heatmap."""
 
-from datetime import datetime
-from typing import Literal, Protocol
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from app.cache import DiskCache, Memory
+from app.errors import NoData
+from app.markets import load_market
+from app.settings import Settings
+from app.stored_book import StoredBook, build_stored, from_bytes, to_bytes
+from app.views import draw
 from components.view import HeatmapView
+from engine.heatmap import Measure
+from engine.models import DEFAULT_MODEL, FlowModel, find_model
+from engine.profiles import parse_profile
+from engine.tiers import margin_rules
+from engine.version import engine_version
+from ingest.coverage import MarketCoverage
+from ingest.store import Store
 
+__all__ = ["HeatmapRequest", "Heatmaps", "NoData", "StoredHeatmaps"]
 
-class NoData(LookupError):
-    """Nothing is stored for what was asked; the message says how to load some."""
+LONGEST_BOOK = 600_000
+"""Bars of a book at most; a longer history is computed from the warm-up before the window on."""
+
+_BOOKS_IN_MEMORY = 24
+_VIEWS_IN_MEMORY = 24
 
 
 class HeatmapRequest(BaseModel):
@@ -21,13 +40,35 @@ class HeatmapRequest(BaseModel):
     start: AwareDatetime
     stop: AwareDatetime
     exchanges: tuple[str, ...] = ()
-    model: str = "turnover"
+    model: str = DEFAULT_MODEL
     profile: str = Field("", description="name or leverage:weight,…; the model's own if empty")
     side_rule: Literal["", "candle", "taker", "symmetric"] = ""
     columns: int = Field(500, ge=1, le=2000)
     buckets: int = Field(400, ge=1, le=2000)
     price_low: float | None = Field(None, gt=0)
     price_high: float | None = Field(None, gt=0)
+    measure: Measure = "notional"
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.start >= self.stop:
+            raise ValueError(
+                f"start must be before stop, but is {self.start.isoformat()} and stop is "
+                f"{self.stop.isoformat()}"
+            )
+        low, high = self.price_low, self.price_high
+        if (low is None) != (high is None) or (low and high and low >= high):
+            raise ValueError(f"the price range must ascend, but is {low} to {high}")
+        return self
+
+    def assumed(self) -> FlowModel:
+        """Return the model with the request's changes; ``ValueError`` if it can't be."""
+        changes: dict[str, object] = {}
+        if self.profile:
+            changes["profile"] = parse_profile(self.profile)
+        if self.side_rule:
+            changes["side_rule"] = self.side_rule
+        return find_model(self.model, **changes)
 
 
 class Heatmaps(Protocol):
@@ -50,3 +91,143 @@ class Heatmaps(Protocol):
         ...
 
 
+class StoredHeatmaps:
+    """Heatmaps of what a database holds.
+
+    Books are kept by all that determines them: engine, market, start, model and the watermark of
+    the stored data, so that new rows make new keys and nothing has to be invalidated. A book
+    begins with the data, whatever the window, so that windows and zooms of one map agree.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
+        self._books: Memory[StoredBook] = Memory(_BOOKS_IN_MEMORY)
+        self._views: Memory[HeatmapView] = Memory(_VIEWS_IN_MEMORY)
+        self._simulated = store.is_simulated()
+
+    def close(self) -> None:
+        """Close the cache; the store belongs to the caller."""
+        self._disk.close()
+
+    def symbols(self) -> list[str]:
+        """Return the stored symbols, the one with most exchanges first."""
+        counts: dict[str, int] = {}
+        for market in self._store.markets():
+            counts[market.symbol] = counts.get(market.symbol, 0) + 1
+        return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
+
+    def exchanges(self, symbol: str) -> list[str]:
+        """Return the exchanges that have the symbol."""
+        return sorted(m.exchange for m in self._store.markets() if m.symbol == symbol)
+
+    def extent(self, symbol: str) -> tuple[datetime, datetime]:
+        """Return start of the first and end of the last bar that can be mapped.
+
+        Raises
+        ------
+        NoData
+            If there is none.
+        """
+        found = self._markets(symbol, ())
+        return min(_mapped_from(market) for market in found), max(m.last for m in found)
+
+    def view(self, request: HeatmapRequest) -> HeatmapView:
+        """Return the computed view.
+
+        Raises
+        ------
+        NoData
+            If nothing is stored for it; the message says how to load some.
+        ValueError
+            If the request can't be: an unknown model, an unusable profile.
+        """
+        watermark = self._store.watermark(request.exchanges, request.symbol)
+        return self._views.get((request, watermark), lambda: self._compute(request, watermark))
+
+    def _compute(self, request: HeatmapRequest, watermark: str) -> HeatmapView:
+        model = request.assumed()
+        markets = self._markets(request.symbol, request.exchanges)
+        books = [self._book(market, request, model, watermark) for market in markets]
+        shown = [stored for stored in books if stored.overlaps(request.start, request.stop)]
+        if not shown:
+            first, last = min(map(_mapped_from, markets)), max(m.last for m in markets)
+            raise NoData(
+                f"Nothing is stored for {request.symbol} from {request.start:%Y-%m-%d %H:%M} to "
+                f"{request.stop:%Y-%m-%d %H:%M} UTC; there are data from {first:%Y-%m-%d %H:%M} to "
+                f"{last:%Y-%m-%d %H:%M}."
+            )
+        liquidations = {
+            stored.book.exchange: self._store.liquidations(
+                stored.book.exchange, request.symbol, request.start, request.stop
+            )
+            for stored in shown
+        }
+        return draw(request, shown, liquidations, simulated=self._simulated, watermark=watermark)
+
+    def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
+        """Return the stored markets asked for that can be mapped."""
+        stored = [market for market in self._store.markets() if market.symbol == symbol]
+        if not stored:
+            raise NoData(
+                f"Nothing is stored for {symbol} yet. Load candles and open interest with "
+                f'"liqheat ingest", or see what there is with "liqheat coverage".'
+            )
+        unknown = sorted(set(exchanges) - {market.exchange for market in stored})
+        if unknown:
+            raise NoData(
+                f"Nothing is stored for {symbol} on {', '.join(unknown)}; stored are "
+                f"{', '.join(market.exchange for market in stored)}."
+            )
+        chosen = [m for m in stored if not exchanges or m.exchange in exchanges]
+        mapped = [market for market in chosen if market.open_interest_first is not None]
+        if not mapped:
+            raise NoData(
+                f"No open interest is stored for {symbol} on "
+                f"{', '.join(market.exchange for market in chosen)}, and the map is made of it. "
+                f'Load some with "liqheat ingest", for example Binance\'s metrics files.'
+            )
+        return mapped
+
+    def _book(
+        self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel, watermark: str
+    ) -> StoredBook:
+        start = self._book_start(market, request)
+        key = (
+            engine_version(),
+            market.exchange,
+            market.symbol,
+            start,
+            market.last,
+            watermark,
+            model,
+            margin_rules(market.exchange, market.symbol),
+        )
+        name = hashlib.sha256(repr(key).encode()).hexdigest()
+        return self._books.get(name, lambda: self._load_book(name, market, start, model))
+
+    def _book_start(self, market: MarketCoverage, request: HeatmapRequest) -> datetime:
+        """Return where a book begins: with the data, or with the warm-up if they are too long."""
+        first = _mapped_from(market)
+        if (market.last - first) / market.intervals[0] <= LONGEST_BOOK:
+            return first
+        warm = request.start.astimezone(UTC) - timedelta(days=self._settings.warmup_days)
+        return max(first, warm.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+
+    def _load_book(
+        self, name: str, market: MarketCoverage, start: datetime, model: FlowModel
+    ) -> StoredBook:
+        kept = self._disk.get(name)
+        stored = from_bytes(kept, market, model.parameters) if kept else None
+        if stored is None:
+            bars = self._store.bars(market.exchange, market.symbol, start, market.last)
+            stored = build_stored(load_market(self._store, bars), model)
+            self._disk.set(name, to_bytes(stored))
+        return stored
+
+
+def _mapped_from(market: MarketCoverage) -> datetime:
+    """Return the first moment of a market that has both candles and open interest."""
+    assert market.open_interest_first is not None
+    return max(market.first, market.open_interest_first - market.intervals[0])

@@ -1,0 +1,212 @@
+"""The reader's choices, and the address that holds them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Self
+from urllib.parse import parse_qsl, urlencode
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from components.controls import CUSTOM, MODELS, SIDE_RULES, WINDOWS
+from components.figure import LAYERS
+from components.palettes import PALETTES
+from components.scales import MAPPINGS
+from components.theme import THEMES
+from engine.profiles import parse_profile
+
+DEFAULT_WINDOW = "7d"
+_FULL = (0, 255)
+
+
+def _one_of(*allowed: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(a for a in allowed if a)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _in_utc(value: Any) -> Any:
+    # A field of the page, and a person, write no zone; every time here is UTC.
+    if isinstance(value, str) and value:
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("must be a time in UTC like 2026-02-05T12:00") from None
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return value or None
+
+
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_in_utc)]
+
+
+class Zoom(BaseModel):
+    """Ranges of the figure's axes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    start: UtcTime
+    stop: UtcTime
+    low: float = Field(allow_inf_nan=False)
+    high: float = Field(allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if not (self.start < self.stop and self.low < self.high):
+            raise ValueError("must begin before it ends, in time and in price")
+        return self
+
+
+class PageState(BaseModel):
+    """All that a reader can choose on the heatmap page; an address reproduces it.
+
+    An empty ``exchanges`` means all, an empty ``profile`` or ``side_rule`` the model's own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    symbol: str = ""
+    exchanges: tuple[str, ...] = ()
+    window: Annotated[str, _one_of(*WINDOWS, CUSTOM)] = DEFAULT_WINDOW
+    start: UtcTime | None = None
+    stop: UtcTime | None = None
+    model: Annotated[str, _one_of(*MODELS)] = next(iter(MODELS))
+    profile: str = ""
+    side_rule: Annotated[str, _one_of(*SIDE_RULES)] = ""
+    mapping: Annotated[str, _one_of(*MAPPINGS)] = MAPPINGS[0]
+    palette: Annotated[str, _one_of(*PALETTES)] = next(iter(PALETTES))
+    layers: tuple[Annotated[str, _one_of(*LAYERS)], ...] = LAYERS
+    intensity: tuple[int, int] = _FULL
+    zoom: Zoom | None = None
+    theme: Annotated[str, _one_of(*THEMES)] = next(iter(THEMES))
+    compact: bool = False
+
+    @field_validator("start", "stop", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return value or None
+
+    @field_validator("profile")
+    @classmethod
+    def _profile_is_known(cls, value: str) -> str:
+        if value:
+            parse_profile(value)
+        return value
+
+    @field_validator("layers")
+    @classmethod
+    def _in_drawing_order(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(layer for layer in LAYERS if layer in value)
+
+    @field_validator("intensity")
+    @classmethod
+    def _within_the_colours(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if not 0 <= value[0] < value[1] <= 255:
+            raise ValueError("must be two colour numbers, 0 to 255, ascending, like 20-200")
+        return value
+
+
+# How each choice is written in the address, and read from it.
+_WRITERS: dict[str, Any] = {
+    "exchanges": ",".join,
+    "start": lambda time: _short_time(time),
+    "stop": lambda time: _short_time(time),
+    "layers": lambda layers: ",".join(layers) or "none",
+    "intensity": lambda pair: f"{pair[0]}-{pair[1]}",
+    "zoom": lambda zoom: "~".join(
+        (_short_time(zoom.start), _short_time(zoom.stop), f"{zoom.low:.8g}", f"{zoom.high:.8g}")
+    ),
+}
+_READERS: dict[str, Any] = {
+    "exchanges": lambda text: _split(text, ","),
+    "layers": lambda text: () if text == "none" else _split(text, ","),
+    "intensity": lambda text: text.split("-"),
+    "zoom": lambda text: dict(zip(("start", "stop", "low", "high"), text.split("~"), strict=True)),
+}
+_IN_ADDRESS = tuple(name for name in PageState.model_fields if name != "compact")
+
+
+def write_search(state: PageState) -> str:
+    """Return the query of an address that reproduces the state; defaults are left out."""
+    plain = PageState()
+    chosen = {
+        name: _WRITERS.get(name, str)(getattr(state, name))
+        for name in _IN_ADDRESS
+        if getattr(state, name) != getattr(plain, name)
+    }
+    return "?" + urlencode(chosen, safe=",:~") if chosen else ""
+
+
+def read_search(search: str) -> tuple[PageState, list[str]]:
+    """Return the state in an address's query, and a sentence for each part that was ignored."""
+    chosen: dict[str, Any] = {}
+    problems = []
+    for name, text in parse_qsl(search.removeprefix("?"), keep_blank_values=True):
+        try:
+            if name not in _IN_ADDRESS:
+                raise ValueError("is not something this page knows")
+            value = _READERS.get(name, str)(text)
+            PageState.model_validate({name: value})
+            chosen[name] = value
+        except ValidationError as e:
+            reason = e.errors()[0]["msg"].removeprefix("Value error, ")
+            problems.append(_ignored(name, text, reason[0].lower() + reason[1:]))
+        except ValueError as e:
+            # A zoom of other than four parts is reported by `zip`.
+            problems.append(_ignored(name, text, str(e) if name != "zoom" else "is incomplete"))
+    state = PageState.model_validate(chosen)
+    return _with_complete_range(state, problems)
+
+
+def _with_complete_range(state: PageState, problems: list[str]) -> tuple[PageState, list[str]]:
+    if state.window != CUSTOM and (state.start or state.stop):
+        # A range in the address says enough without window=custom.
+        state = state.model_copy(update={"window": CUSTOM})
+    if state.window == CUSTOM and not (state.start and state.stop and state.start < state.stop):
+        problems.append("The range in the link needs a start before a stop; it was ignored.")
+        state = state.model_copy(
+            update={"window": DEFAULT_WINDOW, "start": None, "stop": None, "zoom": None}
+        )
+    return state, problems
+
+
+def _ignored(name: str, text: str, reason: str) -> str:
+    shown = text if len(text) <= 40 else text[:39] + "…"
+    return f"“{name}={shown}” in the link was ignored: {reason}."
+
+
+def visible_range(state: PageState, extent: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    """Return the range of the chosen window, ended by the stored data.
+
+    Raises
+    ------
+    ValueError
+        If a custom range is not complete.
+    """
+    first, last = extent
+    if state.window != CUSTOM:
+        return max(first, last - timedelta(hours=WINDOWS[state.window])), last
+    if state.start is None or state.stop is None:
+        raise ValueError("A custom range needs a start and a stop (UTC)")
+    if not state.start < state.stop:
+        raise ValueError("The start of the range must be before its stop")
+    return state.start, state.stop
+
+
+def _short_time(time: datetime) -> str:
+    text = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return text.removesuffix(":00")
+
+
+def _split(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(separator) if part)

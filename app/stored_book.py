@@ -1,0 +1,130 @@
+"""A level book with what pictures need beside it, and its form as bytes, without pickle."""
+
+import io
+import logging
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.view import Candles
+from engine.book import LevelBook
+from engine.frontier_kernel import Closings
+from engine.kernels import Bars, Ledger, Tiers
+from engine.market import Market
+from engine.models import LiquidationModel
+from engine.parameters import Parameters
+from engine.rules import Before
+from ingest.coverage import MarketCoverage
+
+log = logging.getLogger(__name__)
+
+_PARTS: dict[str, Any] = {"bars": Bars, "tiers": Tiers, "ledger": Ledger, "closings": Closings}
+_CANDLES = [field.name for field in fields(Candles)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredBook:
+    """What is kept of a market for one model.
+
+    Attributes
+    ----------
+    book : LevelBook
+        The model's result.
+    candles : Candles
+        Last-price candles of the same bars.
+    crossing_price : str
+        ``"mark"`` or ``"last"``: which price kills levels.
+    assumed_margin : bool
+        Whether its leverage tiers stand in for unknown ones.
+    """
+
+    book: LevelBook
+    candles: Candles
+    crossing_price: str
+    assumed_margin: bool
+
+    def overlaps(self, start: datetime, stop: datetime) -> bool:
+        """Return whether any bar lies in ``start <= time < stop``."""
+        if not len(self.book):
+            return False
+        first, last = (time64(time) for time in (start, stop))
+        return bool(self.book.open_time[0] < last and self.book.stop > first)
+
+
+def time64(time: datetime) -> np.datetime64:
+    """Return an aware time as the engine counts it."""
+    return np.datetime64(time.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def build_stored(market: Market, model: LiquidationModel) -> StoredBook:
+    """Return a model's book of a market; ``ValueError`` if the market lacks what it needs."""
+    return StoredBook(
+        book=model.build_book(market),
+        candles=Candles(market.open_time, market.open, market.high, market.low, market.close),
+        crossing_price=market.crossing_price,
+        assumed_margin=any(rules.assumed for rules in market.margin),
+    )
+
+
+def to_bytes(stored: StoredBook) -> bytes:
+    """Return all arrays as an uncompressed npz file."""
+    file = io.BytesIO()
+    np.savez(file, **dict(_arrays(stored)))  # type: ignore[arg-type]
+    return file.getvalue()
+
+
+def from_bytes(content: bytes, market: MarketCoverage, parameters: Parameters) -> StoredBook | None:
+    """Return what was made into bytes, None (and a line in the log) if they are damaged."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return _read(arrays, market, parameters)
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
+        log.warning("A cached book of %s is damaged and is built anew: %s", market.symbol, e)
+        return None
+
+
+def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> StoredBook:
+    parts: dict[str, Any] = {
+        name: part(*(arrays[f"{name}_{field}"] for field in part._fields))
+        for name, part in _PARTS.items()
+    }
+    open_interest, known = arrays["last"]
+    book = LevelBook(
+        exchange=market.exchange,
+        symbol=market.symbol,
+        interval=timedelta(microseconds=int(arrays["interval"])),
+        open_time=arrays["candles_open_time"],
+        close=arrays["candles_close"],
+        open_interest=arrays["open_interest"],
+        parameters=parameters,
+        death=arrays["death"],
+        last=Before(arrays["last_stop"][()], float(open_interest), bool(known)),
+        **parts,
+    )
+    return StoredBook(
+        book=book,
+        candles=Candles(*(arrays[f"candles_{name}"] for name in _CANDLES)),
+        crossing_price=str(arrays["crossing_price"]),
+        assumed_margin=bool(arrays["assumed_margin"]),
+    )
+
+
+def _arrays(stored: StoredBook) -> Iterator[tuple[str, NDArray[Any]]]:
+    book = stored.book
+    yield "open_interest", book.open_interest
+    yield "death", book.death
+    yield "interval", np.array(book.interval // timedelta(microseconds=1))
+    yield "last_stop", np.array(book.last.stop)
+    yield "last", np.array([book.last.open_interest, book.last.known], np.float64)
+    yield "crossing_price", np.array(stored.crossing_price)
+    yield "assumed_margin", np.array(stored.assumed_margin)
+    for name in _CANDLES:
+        yield f"candles_{name}", getattr(stored.candles, name)
+    for name, part in _PARTS.items():
+        for field in part._fields:
+            yield f"{name}_{field}", getattr(getattr(book, name), field)
