@@ -12,7 +12,7 @@ from app.errors import NoData
 from app.markets import load_market
 from app.settings import Settings
 from app.stored_book import StoredBook, build_stored, from_bytes, to_bytes
-from app.views import draw
+from app.views import draw, level_range
 from components.view import HeatmapView
 from engine.heatmap import Measure
 from engine.models import DEFAULT_MODEL, FlowModel, find_model
@@ -41,12 +41,17 @@ class HeatmapRequest(BaseModel):
     stop: AwareDatetime
     exchanges: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
-    profile: str = Field("", description="name or leverage:weight,…; the model's own if empty")
+    profile: str = Field(
+        default="", description="name or leverage:weight,…; the model's own if empty"
+    )
     side_rule: Literal["", "candle", "taker", "symmetric"] = ""
-    columns: int = Field(500, ge=1, le=2000)
-    buckets: int = Field(400, ge=1, le=2000)
-    price_low: float | None = Field(None, gt=0)
-    price_high: float | None = Field(None, gt=0)
+    columns: int = Field(default=500, ge=1, le=2000)
+    step: timedelta | None = Field(
+        None, description="width of the columns, instead of their number"
+    )
+    buckets: int = Field(default=400, ge=1, le=2000)
+    price_low: float | None = Field(default=None, ge=0)
+    price_high: float | None = Field(default=None, gt=0)
     measure: Measure = "notional"
 
     @model_validator(mode="after")
@@ -57,7 +62,9 @@ class HeatmapRequest(BaseModel):
                 f"{self.stop.isoformat()}"
             )
         low, high = self.price_low, self.price_high
-        if (low is None) != (high is None) or (low and high and low >= high):
+        if (low is None) != (high is None) or (
+            low is not None and high is not None and low >= high
+        ):
             raise ValueError(f"the price range must ascend, but is {low} to {high}")
         return self
 
@@ -146,10 +153,15 @@ class StoredHeatmaps:
         watermark = self._store.watermark(request.exchanges, request.symbol)
         return self._views.get((request, watermark), lambda: self._compute(request, watermark))
 
+    def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
+        """Return lowest and highest price of any level that a request's books hold. [quote]"""
+        watermark = self._store.watermark(request.exchanges, request.symbol)
+        ranges = [level_range(stored.book) for stored in self._stored(request, watermark)]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+
     def _compute(self, request: HeatmapRequest, watermark: str) -> HeatmapView:
-        model = request.assumed()
+        books = self._stored(request, watermark)
         markets = self._markets(request.symbol, request.exchanges)
-        books = [self._book(market, request, model, watermark) for market in markets]
         shown = [stored for stored in books if stored.overlaps(request.start, request.stop)]
         if not shown:
             first, last = min(map(_mapped_from, markets)), max(m.last for m in markets)
@@ -165,6 +177,13 @@ class StoredHeatmaps:
             for stored in shown
         }
         return draw(request, shown, liquidations, simulated=self._simulated, watermark=watermark)
+
+    def _stored(self, request: HeatmapRequest, watermark: str) -> list[StoredBook]:
+        model = request.assumed()
+        return [
+            self._book(market, request, model, watermark)
+            for market in self._markets(request.symbol, request.exchanges)
+        ]
 
     def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""

@@ -9,7 +9,7 @@ import numpy as np
 from app.stored_book import StoredBook, time64
 from components.view import Candles, HeatmapView, Liquidations
 from engine.book import LevelBook
-from engine.grid import price_edges, shown_range, time_edges
+from engine.grid import price_edges, shown_range, step_edges, time_edges
 from engine.heatmap import combine, rasterise
 from engine.kernels import Floats
 from engine.market import Times
@@ -62,7 +62,20 @@ def _times(request: "HeatmapRequest", books: Sequence[LevelBook]) -> Times:
     interval = max((book.interval for book in books), default=timedelta(minutes=1))
     start = max(time64(request.start), min(book.open_time[0] for book in books))
     stop = min(time64(request.stop), max(book.stop for book in books))
-    return time_edges(start, stop, interval, request.columns)
+    if request.step is None:
+        return time_edges(start, stop, interval, request.columns)
+    if request.step < interval or request.step % interval:
+        raise ValueError(
+            f"the interval must be a multiple of the stored bars' {interval}, but is {request.step}"
+        )
+    return step_edges(start, stop, request.step)
+
+
+def level_range(book: LevelBook) -> tuple[float, float]:
+    """Return prices between which every level of a book lies. [quote]"""
+    entry, ratio = book.bars.entry, book.tiers.ratio
+    low, high = entry.min() * ratio.min(), entry.max() * ratio.max()
+    return max(float(low) * (1 - 1e-9), 0.0), float(high) * (1 + 1e-9)
 
 
 def _candles(candles: Candles, times: Times) -> Candles:

@@ -19,15 +19,21 @@ def time_edges(
     Columns begin at multiples of their width since 1970, so that they stay where they are when the
     range moves.
     """
-    bar = np.timedelta64(interval).astype("timedelta64[us]").astype(np.int64)
-    first, last = (int(t.astype("datetime64[us]").astype(np.int64)) for t in (start, stop))
-    bars_per_column = max(1, ceil((last - first) / (int(bar) * columns)))
-    while True:
-        width = int(bar) * bars_per_column
-        low, high = first // width, -(-last // width)
-        if high - low <= columns or columns == 1:
-            break
+    bars = (stop - start) / np.timedelta64(interval)
+    bars_per_column = max(1, ceil(bars / columns))
+    edges = step_edges(start, stop, bars_per_column * interval)
+    # Reaching back to a multiple can cost a column more than the range alone.
+    while edges.size - 1 > columns > 1:
         bars_per_column += 1
+        edges = step_edges(start, stop, bars_per_column * interval)
+    return edges
+
+
+def step_edges(start: np.datetime64, stop: np.datetime64, step: timedelta) -> Times:
+    """Return edges of columns of one width, multiples of it since 1970, that hold start to stop."""
+    width = step // timedelta(microseconds=1)
+    first, last = (int(t.astype("datetime64[us]").astype(np.int64)) for t in (start, stop))
+    low, high = first // width, -(-last // width)
     edges = np.arange(low, max(high, low + 1) + 1, dtype=np.int64) * width
     return edges.astype("datetime64[us]")
 
@@ -46,7 +52,7 @@ def price_edges(low: float, high: float, buckets: int) -> Floats:
     while ceil(high / width) - floor(low / width) > buckets and buckets > 1:
         width = round_up(width * 1.01)
     first, last = floor(low / width), ceil(high / width)
-    return np.arange(first, last + 1) * width
+    return np.arange(first, last + 1, dtype=np.float64) * width
 
 
 def round_up(value: float) -> float:

@@ -1,0 +1,106 @@
+"""``liqheat export``: a map as a file."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from app.cli.options import Database, load_settings
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write; replaced if it exists.")],
+    symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
+    start: Annotated[str, typer.Option(help="First moment, ISO 8601; UTC unless it says so.")],
+    stop: Annotated[str, typer.Option(help="Moment after the last one.")],
+    exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
+    interval: Annotated[str, typer.Option(help="Time between states: 5m, 1h, 1d.")] = "1h",
+    bins: Annotated[int, typer.Option(min=1, max=2000, help="Price buckets.")] = 400,
+    file_format: Annotated[
+        Literal["csv", "parquet", "json"] | None,
+        typer.Option("--format", help="By default that of the file's name."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="turnover or time-evolving.")] = "turnover",
+    profile: Annotated[str, typer.Option(help="Leverage profile, or 5:0.4,20:0.6.")] = "",
+    side_rule: Annotated[
+        Literal["", "candle", "taker", "symmetric"], typer.Option(help="The model's own if empty.")
+    ] = "",
+    price_low: Annotated[float | None, typer.Option(help="Lowest price; all if left out.")] = None,
+    price_high: Annotated[float | None, typer.Option(help="Highest price.")] = None,
+    database: Database = None,
+) -> None:
+    """Write a heatmap to a file, as CSV, Parquet or JSON.
+
+    One row for each time (the end of the interval, UTC), exchange, price bucket and side that holds
+    anything: size [base] and notional [quote] that is open, and that was liquidated within the
+    interval. Rows without prices hold open interest whose liquidation price is not known.
+    """
+    settings = load_settings(database=database)
+    written_as = file_format or _format_of(out)
+    if not out.resolve().parent.is_dir():
+        raise ValueError(f"the folder of {out} does not exist; make it, or choose another")
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from app.export import export_chunks
+    from app.heatmaps import HeatmapRequest, StoredHeatmaps
+    from ingest.store import Store
+    from ingest.map_file import write_map
+
+    step = parse_interval(interval)
+    request = HeatmapRequest(
+        symbol=symbol.upper(),
+        exchanges=tuple(name.strip().lower() for name in exchanges.split(",") if name.strip()),
+        start=parse_time("start", start),
+        stop=parse_time("stop", stop),
+        buckets=bins,
+        model=model,
+        profile=profile,
+        side_rule=side_rule,
+        price_low=price_low,
+        price_high=price_high,
+    )
+    console = Console(stderr=True)
+    with Store.open(settings.database, read_only=True) as store:
+        heatmaps = StoredHeatmaps(store, settings)
+        chunks = export_chunks(heatmaps, request, step)
+        shown = track(chunks, "Exporting", console=console, transient=True, total=None)
+        rows = write_map(out, written_as, shown)
+        heatmaps.close()
+    console.print(f"Wrote {rows:,} rows to {out}.", highlight=False)
+
+
+def parse_time(name: str, text: str) -> datetime:
+    """Return an ISO 8601 time, UTC where it names no zone."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a time like 2026-01-15 or 2026-01-15T12:00, but is {text!r}"
+        ) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_interval(text: str) -> timedelta:
+    """Return the length of an interval's name: ``5m``, ``1h``, ``1d``."""
+    from ingest.intervals import MONTH_SECONDS, SECONDS
+
+    lengths = {name: length for name, length in SECONDS.items() if length != MONTH_SECONDS}
+    if text not in lengths:
+        raise ValueError(f"interval must be one of {', '.join(lengths)}, but is {text!r}")
+    return timedelta(seconds=lengths[text])
+
+
+def _format_of(path: Path) -> Literal["csv", "parquet", "json"]:
+    match path.suffix.lower():
+        case ".csv":
+            return "csv"
+        case ".parquet":
+            return "parquet"
+        case ".json":
+            return "json"
+    raise ValueError(
+        f"the name must end in .csv, .parquet or .json, or --format must say which, but is {path}"
+    )
