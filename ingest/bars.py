@@ -1,6 +1,5 @@
-"""What is read back as one market's bars, and from which interval."""
+"""What is read back as one market's bars."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -9,12 +8,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
-
-MONTH_SECONDS = 2_592_000
-"""How the database writes a calendar month; no exchange has candles of 30 days."""
-
-ENOUGH = 0.9
-"""A finer interval is taken when it covers at least this part of what the best one covers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,22 +60,3 @@ class Bars:
     def __len__(self) -> int:
         """Return the number of bars."""
         return self.open_time.size
-
-
-def finest_interval(rows: Mapping[int, int]) -> int | None:
-    """Return the finest interval [s] that covers nearly as much as the best covered one.
-
-    Parameters
-    ----------
-    rows : mapping of int to int
-        Number of stored bars in the range by interval [s].
-
-    Returns
-    -------
-    int or None
-        None where nothing is stored.
-    """
-    if not rows:
-        return None
-    best = max(seconds * n for seconds, n in rows.items())
-    return min(seconds for seconds, n in rows.items() if seconds * n >= ENOUGH * best)

@@ -1,16 +1,18 @@
 """The database file: opening it, its lock, its schema's versions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 SQL = Path(__file__).parent / "sql"
 MEMORY = ":memory:"
 
+_PARAMETER = re.compile(r"\$(\w+)")
 _HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 
 
@@ -39,6 +41,15 @@ class Migration:
 def statement(name: str) -> str:
     """Return the text of ``sql/<name>.sql``."""
     return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def run(
+    cursor: duckdb.DuckDBPyConnection, name: str, parameters: Mapping[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Run ``sql/<name>.sql`` with those of the parameters that it names."""
+    text = statement(name)
+    named = _PARAMETER.findall(text)
+    return cursor.execute(text, {k: v for k, v in (parameters or {}).items() if k in named})
 
 
 @cache

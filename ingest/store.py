@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -12,10 +12,11 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.bars import Bars, finest_interval
+from ingest.bars import Bars
 from ingest.columns import Columns, batch
 from ingest.coverage import Coverage, MarketCoverage, Span
 from ingest.database import StoreError, StoreLocked, StoreTooNew, connect, statement
+from ingest.intervals import finest_interval
 
 __all__ = ["Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
 
@@ -75,9 +76,14 @@ class Store:
         return self._connection.cursor()
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a cursor whose writes all happen, or none of them when the block raises."""
-        with self._writer, self.cursor() as cursor:
+    def transaction(
+        self, using: duckdb.DuckDBPyConnection | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a cursor whose writes all happen, or none of them when the block raises.
+
+        The cursor is ``using`` if given (temporary tables belong to one), else a new one.
+        """
+        with self._writer, nullcontext(using) if using else self.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
                 yield cursor

@@ -1,0 +1,97 @@
+"""Load many files: find them, load each, go on after a bad one."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.archives import DEFAULT_LIMITS, Limits
+from ingest.errors import FileError, NotRead
+from ingest.loading import Loaded, load
+from ingest.recognise import NOTHING_TOLD, SUFFIXES, Source, Told, recognise
+from ingest.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Files to load, and those that were passed over or can't be loaded.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        Files and what they hold, in the order of their names.
+    passed : tuple of FileError
+        Files in folders that are none of those that are read.
+    bad : tuple of FileError
+        What was asked for by name and is not there or not readable.
+    """
+
+    sources: tuple[Source, ...]
+    passed: tuple[FileError, ...]
+    bad: tuple[FileError, ...]
+
+
+def find(paths: Iterable[Path], told: Told = NOTHING_TOLD) -> Found:
+    """Recognise the files at these paths, and in the folders among them."""
+    sources: dict[Path, Source] = {}
+    passed: list[FileError] = []
+    bad: list[FileError] = []
+    for given in paths:
+        if not given.exists():
+            bad.append(FileError(given, "a file or a folder", "nothing there"))
+        for path in _files(given):
+            try:
+                sources.setdefault(path.resolve(), recognise(path, told))
+            except NotRead as e:
+                (bad if path == given else passed).append(e)
+            except FileError as e:
+                bad.append(e)
+    return Found(tuple(sources.values()), tuple(passed), tuple(bad))
+
+
+def load_all(
+    store: Store,
+    sources: Sequence[Source],
+    *,
+    keep_trades: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[Loaded | FileError]:
+    """Load files one after the other; yield what came of each, good or bad."""
+    with _scratch(store) as scratch:
+        for source in sources:
+            try:
+                yield load(store, source, scratch, keep_trades=keep_trades, limits=limits)
+            except FileError as e:
+                yield e
+
+
+@contextmanager
+def _scratch(store: Store) -> Iterator[Path]:
+    """Yield a folder to unpack in, beside the database where there is one.
+
+    A killed run leaves its folder behind; whoever holds the database open next owns it.
+    """
+    if store.path is None:
+        with tempfile.TemporaryDirectory(prefix="liqheat-") as folder:
+            yield Path(folder)
+        return
+    scratch = store.path.with_name(f"{store.path.name}.unpacked")
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _files(given: Path) -> list[Path]:
+    """Return the path itself, or the files below it that could be read."""
+    if not given.is_dir():
+        # Beside each archive lies its checksum, and ``*.zip*`` takes in both.
+        return [given] if given.exists() and given.suffix != ".CHECKSUM" else []
+    return sorted(
+        path
+        for path in given.rglob("*")
+        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+    )

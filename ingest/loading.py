@@ -1,0 +1,182 @@
+"""Load one file: verify it, unpack it, check its rows, store them in one transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from ingest.archives import DEFAULT_LIMITS, Limits, check_checksum, sha256, unpacked
+from ingest.database import run
+from ingest.errors import FileError
+from ingest.kinds import FORMATS, Kind
+from ingest.recognise import Source
+from ingest.staging import Staging
+from ingest.store import Store, add_batch, bump_revision
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of one file.
+
+    Attributes
+    ----------
+    source : Source
+        The file.
+    interval : timedelta or None
+        Of the candles that it gave.
+    rows, added, trades_added : int
+        Rows in the file, rows that were new to the database, trades that were kept.
+    missing, repeated, conflicting : int
+        Rows without a value, rows that repeat another, and repeated stamps with other values, of
+        which the last was taken.
+    first, last : datetime or None
+        Time of the first and last row. [UTC]
+    known : bool
+        Whether it had been loaded before, so that nothing was read.
+    """
+
+    source: Source
+    interval: timedelta | None = None
+    rows: int = 0
+    added: int = 0
+    trades_added: int = 0
+    missing: int = 0
+    repeated: int = 0
+    conflicting: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    known: bool = False
+
+
+def load(
+    store: Store,
+    source: Source,
+    scratch: Path,
+    *,
+    keep_trades: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Loaded:
+    """Load a file unless its content was loaded before.
+
+    Parameters
+    ----------
+    store : Store
+        Where its rows go.
+    source : Source
+        The file and what it holds.
+    scratch : Path
+        Folder to unpack in.
+    keep_trades : bool
+        Store trades themselves beside the candles made of them.
+    limits : Limits
+        How much it may unpack to.
+
+    Raises
+    ------
+    FileError
+        If anything is wrong with it; then nothing of it is stored.
+    """
+    try:
+        before = source.path.stat()
+        digest = sha256(source.path)
+        check_checksum(source.path, digest)
+        with store.cursor() as cursor, _temporary(cursor), _interruptible():
+            if _known(cursor, source, digest, keep_trades=keep_trades):
+                return Loaded(source, known=True)
+            with unpacked(source.path, scratch, limits) as file:
+                staging = Staging(cursor, source, file)
+            after = source.path.stat()
+            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+                raise FileError(source.path, "a file at rest", "one that changed while it was read")
+            staging.shape()
+            return _store(store, cursor, source, staging, digest, keep_trades=keep_trades)
+    except OSError as e:
+        raise FileError(source.path, "a file that can be read", e.strerror or str(e)) from e
+
+
+def _store(
+    store: Store,
+    cursor: duckdb.DuckDBPyConnection,
+    source: Source,
+    staging: Staging,
+    digest: str,
+    *,
+    keep_trades: bool,
+) -> Loaded:
+    """Add the rows and the manifest's row: both or neither."""
+    kept = keep_trades and source.kind is Kind.TRADES
+    missing, repeated, conflicting = staging.remarks()
+    with store.transaction(using=cursor):
+        added = add_batch(cursor, FORMATS[source.kind].table)
+        trades_added = _keep_trades(cursor, staging) if kept else 0
+        if added or trades_added:
+            bump_revision(cursor, source.exchange, source.symbol)
+        record = {
+            "sha256": digest,
+            "kind": source.kind,
+            "path": str(source.path),
+            "bytes": source.path.stat().st_size,
+            "rows_read": staging.rows,
+            "rows_added": added + trades_added,
+            "first_time": staging.first.replace(tzinfo=None),
+            "last_time": staging.last.replace(tzinfo=None),
+            "trades_kept": kept,
+        }
+        run(cursor, "record_file", staging.parameters | record)
+    seconds = staging.parameters.get("interval_seconds")
+    if source.kind is Kind.TRADES:
+        seconds = 60
+    return Loaded(
+        source=source,
+        interval=timedelta(seconds=seconds) if seconds else None,
+        rows=staging.rows,
+        added=added,
+        trades_added=trades_added,
+        missing=missing,
+        repeated=repeated,
+        conflicting=conflicting,
+        first=staging.first,
+        last=staging.last,
+    )
+
+
+def _keep_trades(cursor: duckdb.DuckDBPyConnection, staging: Staging) -> int:
+    row = run(cursor, "keep_trades", staging.parameters).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _known(
+    cursor: duckdb.DuckDBPyConnection, source: Source, digest: str, *, keep_trades: bool
+) -> bool:
+    key = {
+        "sha256": digest,
+        "exchange": source.exchange,
+        "symbol": source.symbol,
+        "kind": source.kind,
+    }
+    row = run(cursor, "ingested", key).fetchone()
+    wants_trades = keep_trades and source.kind is Kind.TRADES
+    return row is not None and (bool(row[0]) or not wants_trades)
+
+
+@contextmanager
+def _temporary(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Drop the cursor's temporary tables at the end."""
+    try:
+        yield
+    finally:
+        run(cursor, "drop_staging")
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise what Ctrl-C means where DuckDB says that a query was interrupted."""
+    try:
+        yield
+    except (RuntimeError, duckdb.InterruptException) as e:
+        if "interrupt" not in str(e).lower():
+            raise
+        raise KeyboardInterrupt from e

@@ -1,0 +1,12 @@
+-- A file's liquidations as they are stored: each once, and only what was filled.
+-- The order that closes a long position sells.
+CREATE TEMP TABLE batch AS
+SELECT DISTINCT
+    $exchange                                                          AS exchange,
+    $symbol                                                            AS symbol,
+    make_timestamp(time * $micros)                                     AS time,
+    CASE WHEN lower(side) IN ('sell', 'long') THEN 1 ELSE -1 END::TINYINT AS side,
+    quantity,
+    price
+FROM staging
+WHERE quantity > 0;

@@ -1,0 +1,23 @@
+-- First row of each kind of nonsense; the column's name is what was expected.
+SELECT
+    min(rowid) FILTER (coalesce(time NOT BETWEEN $earliest AND $latest, true))
+        AS "a time in the unit of the first row",
+    min(rowid) FILTER (trade_id IS NULL)
+        AS "a trade id",
+    min(rowid) FILTER (trade_id = previous)
+        AS "every trade id once",
+    min(rowid) FILTER (trade_id < previous)
+        AS "trade ids in ascending order",
+    min(rowid) FILTER (NOT coalesce(price > 0 AND isfinite(price), false))
+        AS "a price above 0",
+    min(rowid) FILTER (NOT coalesce(quantity > 0 AND isfinite(quantity), false))
+        AS "a quantity above 0",
+    min(rowid) FILTER (is_buyer_maker IS NULL)
+        AS "true or false for is_buyer_maker"
+FROM (
+    SELECT
+        rowid,
+        *,
+        lag(trade_id) OVER () AS previous
+    FROM staging
+);

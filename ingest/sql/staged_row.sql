@@ -1,0 +1,4 @@
+-- One row, to show it.
+SELECT *
+FROM staging
+WHERE rowid = $row;
