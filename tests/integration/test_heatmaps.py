@@ -1,0 +1,218 @@
+"""The one path from stored rows to a view."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from pydantic import ValidationError
+
+from app.errors import NoData
+from app.heatmaps import HeatmapRequest, StoredHeatmaps
+from app.settings import Settings
+from tests.stores import START, STEP, add_market, memory_store, times
+
+
+@pytest.fixture
+def store():
+    with memory_store() as store:
+        add_market(store, "binance", seed=1)
+        add_market(store, "bybit", seed=2, missing=[300, 301, 302])
+        add_market(store, "okx", seed=3, open_interest=False)
+        yield store
+
+
+@pytest.fixture
+def heatmaps(store, tmp_path):
+    heatmaps = StoredHeatmaps(store, Settings(cache_dir=tmp_path / "cache"))
+    yield heatmaps
+    heatmaps.close()
+
+
+def request(**changes):
+    fields = {
+        "symbol": "BTCUSDT",
+        "start": START + 100 * STEP,
+        "stop": START + 500 * STEP,
+        "exchanges": ("binance", "bybit"),
+    }
+    return HeatmapRequest(**fields | changes)
+
+
+def test_view_has_a_column_for_every_bar_of_the_window(heatmaps):
+    view = heatmaps.view(request())
+    assert view.heatmap.times.size - 1 == 400
+    assert view.heatmap.times[0] == times(1, offset=100)[0]
+    assert view.candles.open_time.size == 400
+    assert (view.heatmap.edges[0] < view.candles.low.min()).all()
+
+
+def test_parts_sum_to_the_whole(heatmaps):
+    view = heatmaps.view(request())
+    assert view.exchanges == ("binance", "bybit")
+    assert_allclose(view.heatmap.active, view.parts["binance"].active + view.parts["bybit"].active)
+
+
+def test_one_exchange_alone_equals_its_part(heatmaps):
+    both, one = heatmaps.view(request()), heatmaps.view(request(exchanges=("bybit",)))
+    edges = both.heatmap.edges
+    same_grid = heatmaps.view(
+        request(exchanges=("bybit",), price_low=edges[0], price_high=edges[-1])
+    )
+    assert one.exchanges == ("bybit",)
+    assert_array_equal(same_grid.heatmap.active, both.parts["bybit"].active)
+
+
+def test_windows_and_zooms_of_one_map_agree(heatmaps):
+    """A book begins with the data, so what a reader sees at one time does not depend on how."""
+    wide = heatmaps.view(request(price_low=45_000, price_high=55_000))
+    late = heatmaps.view(request(start=START + 400 * STEP, price_low=45_000, price_high=55_000))
+    assert_allclose(wide.heatmap.active[:, :, 300:], late.heatmap.active, rtol=1e-9)
+
+
+def test_zooming_in_price_draws_finer_buckets(heatmaps):
+    wide = heatmaps.view(request())
+    zoomed = heatmaps.view(request(price_low=49_000.0, price_high=50_000.0))
+    assert np.diff(zoomed.heatmap.edges)[0] < np.diff(wide.heatmap.edges)[0]
+    # The same notional in the same price range, in smaller pieces.
+    low, high = zoomed.heatmap.edges[[0, -1]]
+    inside = (wide.heatmap.edges[:-1] >= low) & (wide.heatmap.edges[1:] <= high)
+    assert zoomed.heatmap.active.sum() >= wide.heatmap.active[:, inside].sum() * (1 - 1e-9)
+
+
+def test_window_is_cut_to_what_is_stored(heatmaps):
+    view = heatmaps.view(request(start=START - timedelta(days=9), stop=START + timedelta(days=90)))
+    assert view.heatmap.times[-1] == view.data_stop == times(1, offset=600)[0]
+
+
+def test_missing_bars_are_reported_as_gaps(heatmaps):
+    gaps = heatmaps.view(request()).gaps
+    # Bars 300 to 302 are missing; the flow of the next one is not known either.
+    assert gaps == ((times(1, offset=300)[0], times(1, offset=304)[0]),)
+
+
+def test_realised_liquidations_of_the_window_come_along(heatmaps):
+    view = heatmaps.view(request(exchanges=("binance",)))
+    assert view.liquidations.side.tolist() == [1, -1, 1, 1, -1]
+    assert_array_equal(view.liquidations.time, times(5, offset=300))
+    assert heatmaps.view(request(stop=START + 200 * STEP)).liquidations.time.size == 0
+
+
+def test_key_figures_are_of_the_windows_end(heatmaps):
+    view = heatmaps.view(request(exchanges=("binance",)))
+    assert view.key_figures.last_price == view.candles.close[-1]
+    assert 0.9 < view.key_figures.coverage <= 1.0 + 1e-9
+    assert view.key_figures.below.price < view.key_figures.last_price
+
+
+def test_assumptions_change_the_map(heatmaps):
+    turned = heatmaps.view(request())
+    net = heatmaps.view(request(model="time-evolving"))
+    assert net.key_figures.coverage < turned.key_figures.coverage
+    only = heatmaps.view(request(profile="10:1", side_rule="candle"))
+    assert only.heatmap.active.sum() != turned.heatmap.active.sum()
+
+
+def test_new_rows_change_the_view_and_its_watermark(store, heatmaps):
+    before = heatmaps.view(request())
+    store.add_open_interest(
+        {
+            "exchange": "binance",
+            "symbol": "BTCUSDT",
+            "time": times(1, offset=450) + np.timedelta64(1, "s"),
+            "open_interest": np.array([5000.0]),
+        }
+    )
+    after = heatmaps.view(request())
+    assert after.watermark != before.watermark
+    assert after.heatmap.open_interest.max() > before.heatmap.open_interest.max()
+
+
+def test_a_book_from_the_disk_equals_a_computed_one(store, heatmaps, tmp_path):
+    first = heatmaps.view(request())
+    again = StoredHeatmaps(store, Settings(cache_dir=tmp_path / "cache"))
+    view = again.view(request())
+    again.close()
+    assert_array_equal(view.heatmap.active, first.heatmap.active)
+    assert view.gaps == first.gaps
+    assert view.crossing_price == "last"
+
+
+def test_damaged_entries_on_disk_are_computed_anew(store, heatmaps, tmp_path, caplog):
+    first = heatmaps.view(request())
+    for path in (tmp_path / "cache").rglob("*.val"):
+        path.write_bytes(path.read_bytes()[:1000])
+    again = StoredHeatmaps(store, Settings(cache_dir=tmp_path / "cache"))
+    view = again.view(request())
+    again.close()
+    assert_array_equal(view.heatmap.active, first.heatmap.active)
+    assert "damaged" in caplog.text
+
+
+def test_lists_say_what_is_stored(heatmaps):
+    assert heatmaps.symbols() == ["BTCUSDT"]
+    assert heatmaps.exchanges("BTCUSDT") == ["binance", "bybit", "okx"]
+    assert heatmaps.extent("BTCUSDT") == (START, START + 600 * STEP)
+
+
+def test_exchanges_without_open_interest_are_left_out_of_all(heatmaps):
+    assert heatmaps.view(request(exchanges=())).exchanges == ("binance", "bybit")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"symbol": "DOGEUSDT"}, "Nothing is stored for DOGEUSDT yet. Load candles"),
+        ({"exchanges": ("kraken",)}, "on kraken; stored are binance, bybit, okx"),
+        ({"exchanges": ("okx",)}, "No open interest is stored for BTCUSDT on okx"),
+        (
+            {"start": START - timedelta(days=9), "stop": START - timedelta(days=8)},
+            "there are data from 2026-01-01 00:00 to 2026-01-03 02:00",
+        ),
+    ],
+)
+def test_nothing_stored_says_what_to_do(heatmaps, changes, message):
+    with pytest.raises(NoData, match=message):
+        heatmaps.view(request(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "magic"}, "model must be one of turnover"),
+        ({"profile": "10:x"}, "a leverage profile is one of"),
+        ({"profile": "125:1"}, "nothing at or below the exchange's 100x"),
+        ({"step": timedelta(minutes=7)}, "multiple of the stored bars' 0:05:00"),
+    ],
+)
+def test_requests_that_cannot_be_say_why(heatmaps, changes, message):
+    with pytest.raises(ValueError, match=message):
+        heatmaps.view(request(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"stop": START}, {"price_low": 1.0}, {"price_low": 2.0, "price_high": 1.0}, {"columns": 0}],
+)
+def test_requests_out_of_order_are_refused(changes):
+    with pytest.raises(ValidationError):
+        request(**changes)
+
+
+def test_stored_tiers_go_before_shipped_ones(store, heatmaps):
+    shipped = heatmaps.view(request(exchanges=("binance",), profile="5:1,100:1"))
+    store.add_leverage_tiers(
+        {
+            "exchange": "binance",
+            "symbol": "BTCUSDT",
+            "valid_from": np.array(["2020-01-01"], "datetime64[us]"),
+            "floor": np.array([0.0]),
+            "cap": np.array([1e12]),
+            "max_leverage": np.array([20.0]),
+            "maintenance_rate": np.array([0.02]),
+        }
+    )
+    strict = heatmaps.view(request(exchanges=("binance",), profile="5:1,100:1"))
+    # All at 5x now, and liquidated earlier: nothing within 10 % of the price.
+    assert shipped.key_figures.at_risk[0.05][0] > 0.0
+    assert strict.key_figures.at_risk[0.05] == (0.0, 0.0)
