@@ -65,7 +65,7 @@ def test_an_unusable_folder_means_no_cache(tmp_path, caplog):
 @pytest.mark.parametrize(("key", "value"), [("key", {"a": 1}), (("a", 1), b"value")])
 def test_only_bytes_under_text_are_stored(tmp_path, key, value):
     disk = BytesDisk(str(tmp_path))
-    with pytest.raises(TypeError, match="bytes|strings"):
+    with pytest.raises(TypeError, match=r"bytes|strings"):
         (disk.store(value, False), disk.put(key))
 
 

@@ -1,0 +1,170 @@
+"""Measurements of the engine's and the importer's speed, each in a process of its own.
+
+``python -m app.bench JOB`` runs one job, given as JSON, and prints what it measured: only in a
+fresh process is the peak of memory that of the job.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from math import log
+from pathlib import Path
+from statistics import median
+from subprocess import run
+from typing import Any
+
+import numpy as np
+
+from engine.book import build_book
+from engine.growth import GrowingBook
+from engine.heatmap import rasterise
+from engine.kernels import Floats
+from engine.market import Market
+from engine.models import MODELS
+from engine.tiers import margin_rules
+
+RUNS = 7
+GRIDS = {1_000: (200, 100), 14_000: (500, 400), 105_120: (1000, 400), 525_600: (1000, 1000)}
+"""Columns and buckets by number of bars: up to a year of 5 and of 1 minute."""
+
+_PREFIX = {"time-evolving": "engine", "turnover": "turnover"}
+_STEP = timedelta(minutes=5)
+_FIELDS = ("open", "high", "low", "close", "volume", "open_interest")
+Result = dict[str, Any]
+
+
+def jobs(npz: Path | None = None) -> list[Result]:
+    """Return what is measured, on random walks or on the arrays of a file."""
+    if npz is not None:
+        bars = int(np.load(npz)["close"].size)
+        grid = next((grid for size, grid in GRIDS.items() if bars <= size), GRIDS[525_600])
+        sizes = {bars: grid}
+    else:
+        sizes = GRIDS
+    return [
+        {"name": f"{prefix}_{bars}", "model": model, "bars": bars, "grid": grid}
+        for model, prefix in _PREFIX.items()
+        for bars, grid in sizes.items()
+        if model == "time-evolving" or bars > 1_000 or npz is not None
+    ] + [{"name": "append_one_bar", "model": "time-evolving", "bars": max(sizes)}]
+
+
+def measure(job: Result, npz: Path | None = None) -> Result:
+    """Run one job in a fresh process and return its figures.
+
+    Raises
+    ------
+    ValueError
+        If the job fails, with what it said.
+    """
+    command = [sys.executable, "-m", "app.bench", json.dumps(job | {"npz": npz and str(npz)})]
+    done = run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ValueError(f"{job['name']} failed: {done.stderr.strip().splitlines()[-1]}")
+    result: Result = json.loads(done.stdout)
+    return result
+
+
+def growth(results: list[Result]) -> Result | None:
+    """Return the exponent with which time grows from 14,000 to 525,600 bars, if measured."""
+    seconds = {result["name"]: result.get("seconds") for result in results}
+    small, large = seconds.get("engine_14000"), seconds.get("engine_525600")
+    if not small or not large:
+        return None
+    return {"name": "engine_growth", "exponent": log(large / small) / log(525_600 / 14_000)}
+
+
+def random_market(bars: int, seed: int = 1) -> dict[str, Floats]:
+    """Return a random walk's open, high, low, close, volume and open interest, shape (n,) each."""
+    rng = np.random.default_rng(seed)
+    close = 60_000.0 * np.exp(np.cumsum(rng.normal(0.0, 0.0012, bars)))
+    opens = np.concatenate(([60_000.0], close[:-1]))
+    walk = np.cumsum(rng.normal(0.0, 0.002, bars))
+    return {
+        "open": opens,
+        "high": np.maximum(opens, close) * (1 + np.abs(rng.normal(0.0, 0.0005, bars))),
+        "low": np.minimum(opens, close) * (1 - np.abs(rng.normal(0.0, 0.0005, bars))),
+        "close": close,
+        "volume": rng.gamma(2.0, 200.0, bars),
+        # Mean reverting, as open interest is.
+        "open_interest": 80_000.0 * np.exp(0.3 * np.sin(walk)),
+    }
+
+
+def _market(columns: Mapping[str, Floats], start: int = 0, stop: int | None = None) -> Market:
+    part: Any = {name: np.asarray(columns[name], np.float64)[start:stop] for name in _FIELDS}
+    count = part["close"].size
+    unknown = np.full(count, np.nan)
+    first = np.datetime64("2025-01-01", "us") + start * np.timedelta64(_STEP)
+    return Market(
+        exchange="binance",
+        symbol="BTCUSDT",
+        interval=_STEP,
+        open_time=first + np.arange(count) * np.timedelta64(_STEP),
+        quote_volume=unknown,
+        taker_buy_volume=unknown,
+        initial_open_interest=float(part["open_interest"][0]) if count else 0.0,
+        margin=margin_rules("binance", "BTCUSDT"),
+        crossing_high=part["high"],
+        crossing_low=part["low"],
+        **part,
+    )
+
+
+def _book_and_raster(job: Result, columns: Mapping[str, Floats]) -> Callable[[], object]:
+    market, parameters = _market(columns), MODELS[job["model"]].parameters
+    column_count, bucket_count = job["grid"]
+    cuts = np.unique(np.linspace(0, len(market), column_count + 1).astype(np.int64))
+    times = market.open_time[0] + cuts * np.timedelta64(_STEP)
+    edges = np.linspace(market.low.min() * 0.95, market.high.max() * 1.05, bucket_count + 1)
+    return lambda: rasterise(build_book(market, parameters), times, edges)
+
+
+def _append_one_bar(job: Result, columns: Mapping[str, Floats]) -> Callable[[], object]:
+    bars = len(columns["close"])
+    kept = bars - RUNS - 1
+    growing = GrowingBook(build_book(_market(columns, 0, kept), MODELS[job["model"]].parameters))
+    following = iter([_market(columns, bar, bar + 1) for bar in range(kept, bars)])
+    return lambda: growing.append(next(following))
+
+
+def _run(job: Result) -> Result:
+    columns = np.load(job["npz"]) if job["npz"] else random_market(job["bars"])
+    missing = [name for name in _FIELDS if name not in columns]
+    if missing:
+        raise ValueError(f"{job['npz']} must hold arrays {', '.join(_FIELDS)}; it lacks {missing}")
+    columns = {name: columns[name] for name in _FIELDS}
+    prepare = _append_one_bar if job["name"] == "append_one_bar" else _book_and_raster
+    work = prepare(job, columns)
+    work()  # compiles, or reads what was compiled before
+    seconds = []
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    sizes: Result = {name: job[name] for name in ("bars", "grid", "model") if name in job}
+    tiers = len(MODELS[job["model"]].parameters.profile.leverage)
+    return {
+        "name": job["name"],
+        "seconds": median(seconds),
+        "peak_rss_mb": peak_rss_mb(),
+        "runs": RUNS,
+        "tiers": tiers,
+        **sizes,
+    }
+
+
+def peak_rss_mb() -> float | None:
+    """Return this process's peak of resident memory [MB], None where the system does not say."""
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:
+        return None
+    peak = getrusage(RUSAGE_SELF).ru_maxrss
+    return round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_run(json.loads(sys.argv[1]))))
