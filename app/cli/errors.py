@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import typer
 from pydantic import ValidationError
 
+from app.errors import NoData
 from app.validation import sentence
+from ingest.errors import FileError
 
 NOTHING = 1
 """Some input was bad, or there is nothing to show."""
@@ -31,10 +33,13 @@ def explain(error: Exception) -> Failure | None:
     match error:
         case typer.Exit() | typer.Abort() | typer.TyperException() | BrokenPipeError():
             return None
-        case _ if _is_a(error, "app.heatmaps", "NoData"):
+        case NoData() | FileError():
             return Failure(str(error), NOTHING)
         case _ if _is_a(error, "ingest.database", "StoreError"):
             return Failure(str(error), UNUSABLE)
+        case _ if _is_a(error, "duckdb", "Error"):
+            reason = str(error).splitlines()[0]
+            return Failure(f"The database can't be used: {reason}", UNUSABLE)
         case ValidationError():
             return Failure(sentence(error), UNUSABLE)
         case OSError(filename=str() as name, strerror=str() as reason):

@@ -1,0 +1,138 @@
+"""What this installation can use, and what to do about what it can't."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import engine
+from app.settings import Settings, overruled_variables, unknown_variables, variable
+
+_LISTED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    subject, found : str
+        What it is, and its state in words.
+    state : str
+        ``"wrong"`` if it can't be used, ``"note"`` if it can but may surprise.
+    remedy : str
+        What to do if it can't be used.
+    """
+
+    subject: str
+    found: str
+    state: Literal["ok", "note", "wrong"] = "ok"
+    remedy: str = ""
+
+
+def diagnose(settings: Settings) -> Iterator[Finding]:
+    """Yield what was found about everything that the program needs, changing nothing."""
+    yield database(settings.database)
+    yield cache(settings.cache_dir, settings.cache_megabytes)
+    yield kernels()
+    yield port(settings.host, settings.port)
+    yield browser()
+    for name in overruled_variables():
+        yield Finding(name, "its value is replaced by that in .env", "note")
+    for name in unknown_variables():
+        yield Finding(name, "no such setting; correct its name, or remove it", "note")
+
+
+def database(path: Path) -> Finding:
+    """Return whether the database can be opened and what it holds."""
+    subject = "database"
+    if not path.exists():
+        if _can_be_made(path.parent):
+            return Finding(subject, 'none yet; "liqheat ingest PATH" makes it')
+        return Finding(subject, f"{path} can't be made", "wrong", f"set {variable('database')}")
+
+    from ingest.database import schema_version
+    from ingest.store import Store, StoreError
+
+    try:
+        with Store.open(path, read_only=True) as store, store.cursor() as cursor:
+            version, markets = schema_version(cursor), store.markets()
+    except StoreError as e:
+        return Finding(subject, "can't be used", "wrong", str(e))
+    lines = [f"schema version {version}, {_megabytes(path.stat().st_size)}, {len(markets)} markets"]
+    lines += [
+        f"{market.exchange} {market.symbol}: {market.first:%Y-%m-%d} to {market.last:%Y-%m-%d}, "
+        f"{market.rows:,} candles, {market.open_interest_rows:,} open interest"
+        for market in markets[:_LISTED]
+    ]
+    if len(markets) > _LISTED:
+        lines.append('…; "liqheat coverage" lists all')
+    return Finding(subject, "\n".join(lines))
+
+
+def cache(folder: Path, megabytes: int) -> Finding:
+    """Return whether the cache's folder can be written, and how full it is."""
+    if not _can_be_made(folder):
+        return Finding(
+            "cache", f"{folder} can't be written", "wrong", f"set {variable('cache_dir')}"
+        )
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Finding("cache", f"{_megabytes(size)} of {megabytes:,} MB")
+
+
+def kernels() -> Finding:
+    """Return whether the engine's compiled loops are kept from one start to the next."""
+    if configured := os.environ.get("NUMBA_CACHE_DIR"):
+        places, remedy = [Path(configured)], "correct NUMBA_CACHE_DIR"
+    else:
+        places = [Path(engine.__path__[0]) / "__pycache__", Path.home() / ".cache"]
+        remedy = "set NUMBA_CACHE_DIR to a folder that can be written"
+    usable = [place for place in places if _can_be_made(place)]
+    if not usable:
+        return Finding(
+            "compiled engine", "can't be kept; every start compiles again", "wrong", remedy
+        )
+    count = sum(1 for _ in usable[0].rglob("*.nbc"))
+    kept = f"{count} loops kept" if count else "not yet; the first start compiles it"
+    return Finding("compiled engine", kept)
+
+
+def port(host: str, number: int) -> Finding:
+    """Return whether the pages could be served at the address."""
+    where = f"{host}:{number}"
+    try:
+        family = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as listener:
+            # As the server does, so that a connection that is fading away is no obstacle.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, number))
+    except OSError as e:
+        return Finding(
+            "address",
+            f"{where}: {e.strerror}",
+            "wrong",
+            f"set {variable('port')} or {variable('host')}",
+        )
+    return Finding("address", f"{where} is free")
+
+
+def browser() -> Finding:
+    """Return whether the browser tests would run; nothing else needs it."""
+    wanted = ("chromium", "chromedriver")
+    missing = [program for program in wanted if shutil.which(program) is None]
+    found = f"no {' and no '.join(missing)}; only tests need it" if missing else "found"
+    return Finding("browser for tests", found)
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Return whether files could be written to a folder that may not exist yet."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsError, overruled_variables, unknown_variables, variable
+
+
+@pytest.fixture(autouse=True)
+def bare_folder(tmp_path, monkeypatch):
+    """Run in an empty folder with no setting in the environment."""
+    for name in (*Settings.model_fields, "cashe"):
+        monkeypatch.delenv(variable(name), raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_defaults_are_in_force_when_nothing_is_set():
+    settings = Settings.load()
+    assert settings.database == Path("data/liqheat.duckdb")
+    assert (settings.host, settings.port, settings.warmup_days) == ("127.0.0.1", 8050, 30)
+    assert settings.threads >= 2
+    assert {settings.source(name) for name in Settings.model_fields} == {"default"}
+
+
+def test_env_file_beats_environment_and_option_beats_both(bare_folder, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_PORT", "8001")
+    monkeypatch.setenv("LIQHEAT_HOST", "0.0.0.0")
+    assert (Settings.load().port, Settings.load().source("port")) == (8001, "environment")
+    (bare_folder / ".env").write_text("LIQHEAT_PORT=8002\n")
+    assert (Settings.load().port, Settings.load().source("port")) == (8002, ".env")
+    settings = Settings.load(port=8003)
+    assert (settings.port, settings.source("port")) == (8003, "option")
+    assert (settings.host, settings.source("host")) == ("0.0.0.0", "environment")
+
+
+def test_an_option_that_is_not_given_leaves_the_setting_alone(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_PORT", "8001")
+    assert Settings.load(port=None).port == 8001
+
+
+def test_an_empty_variable_is_not_set(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_PORT", "")
+    assert Settings.load().port == 8050
+
+
+def test_a_home_folder_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert Settings.load(cache_dir="~/cache").cache_dir == Path("/home/somebody/cache")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("port", "abc", "LIQHEAT_PORT must be a valid integer, but is 'abc'"),
+        ("port", "65536", "LIQHEAT_PORT must be less than or equal to 65535, but is '65536'"),
+        ("threads", "0", "LIQHEAT_THREADS must be greater than or equal to 1, but is '0'"),
+        (
+            "warmup_days",
+            "-1",
+            "LIQHEAT_WARMUP_DAYS must be greater than or equal to 0, but is '-1'",
+        ),
+        (
+            "log_level",
+            "loud",
+            "LIQHEAT_LOG_LEVEL must be 'debug', 'info', 'warning' or 'error', but is 'loud'",
+        ),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected(name, value, message, monkeypatch):
+    monkeypatch.setenv(variable(name), value)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert str(caught.value) == message
+
+
+def test_a_bad_value_is_named_as_it_was_given(bare_folder):
+    with pytest.raises(SettingsError, match=r"^--warmup-days must be"):
+        Settings.load(warmup_days=-1)
+    (bare_folder / ".env").write_text("LIQHEAT_PORT=abc\n")
+    with pytest.raises(SettingsError, match=r"^LIQHEAT_PORT in \.env must be"):
+        Settings.load()
+
+
+def test_all_bad_values_are_named_at_once(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_PORT", "abc")
+    monkeypatch.setenv("LIQHEAT_THREADS", "none")
+    with pytest.raises(SettingsError, match=r"LIQHEAT_PORT.*; LIQHEAT_THREADS"):
+        Settings.load()
+
+
+def test_an_env_file_in_another_encoding_is_a_sentence(bare_folder):
+    (bare_folder / ".env").write_bytes("LIQHEAT_HOST=höst".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"\.env must be UTF-8"):
+        Settings.load()
+
+
+def test_names_of_no_setting_are_found_wherever_they_stand(bare_folder, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_CASHE", "1")
+    (bare_folder / ".env").write_text("LIQHEAT_DATABSE=x\nLIQHEAT_PORT=1\nOTHER=2\n")
+    assert unknown_variables() == ["LIQHEAT_CASHE", "LIQHEAT_DATABSE"]
+
+
+def test_a_variable_that_the_env_file_replaces_is_found(bare_folder, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_PORT", "8001")
+    monkeypatch.setenv("LIQHEAT_HOST", "localhost")
+    (bare_folder / ".env").write_text("LIQHEAT_PORT=8002\nLIQHEAT_HOST=localhost\n")
+    assert overruled_variables() == ["LIQHEAT_PORT"]
