@@ -1,0 +1,135 @@
+"""``liqheat export`` on a small database."""
+
+import csv
+import json
+from datetime import timedelta
+
+import duckdb
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from app.cli import main
+from ingest.store import Store
+from tests.stores import START, STEP, add_market
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "market.duckdb"
+    with Store.open(path) as store:
+        add_market(store, "binance", seed=1)
+        add_market(store, "bybit", seed=2)
+    return path
+
+
+@pytest.fixture
+def export(database, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("LIQHEAT_CACHE_DIR", str(tmp_path / "cache"))
+
+    def run(out, **options):
+        fields = {
+            "symbol": "BTCUSDT",
+            "start": (START + 96 * STEP).isoformat(),
+            "stop": (START + 456 * STEP).isoformat(),
+            "interval": "30m",
+            "bins": "50",
+            "database": str(database),
+        } | options
+        arguments = [x for name, value in fields.items() for x in (f"--{name}", value)]
+        with pytest.raises(SystemExit) as stopped:
+            main(["export", *arguments, str(out)])
+        return stopped.value.code or 0, capsys.readouterr().err
+
+    return run
+
+
+def test_formats_hold_the_same_rows(export, tmp_path):
+    for name in ("map.csv", "map.json", "map.parquet"):
+        assert export(tmp_path / name)[0] == 0
+    with (tmp_path / "map.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    objects = json.loads((tmp_path / "map.json").read_text())
+    columns = duckdb.sql(f"SELECT * FROM '{tmp_path / 'map.parquet'}'").fetchnumpy()
+    assert list(rows[0]) == [
+        "timestamp",
+        "exchange",
+        "price_low",
+        "price_high",
+        "side",
+        "active_size",
+        "consumed_size",
+        "active_notional",
+        "consumed_notional",
+    ]
+    assert len(rows) == len(objects) == columns["side"].size
+    assert rows[0]["timestamp"] == "2026-01-01 08:30:00+00"
+    assert_allclose([float(row["active_size"]) for row in rows], columns["active_size"])
+
+
+def test_sides_tie_per_exchange_and_column(export, tmp_path):
+    export(tmp_path / "map.parquet", exchanges="bybit,binance")
+    sides = duckdb.sql(
+        f"""
+        SELECT timestamp, exchange, sum(active_size) FILTER (side = 'long') AS long,
+               sum(active_size) FILTER (side = 'short') AS short
+        FROM '{tmp_path / "map.parquet"}' GROUP BY ALL
+        """
+    ).fetchnumpy()
+    assert sides["long"].size == 2 * 60
+    assert_allclose(sides["long"], sides["short"], rtol=1e-9)
+
+
+def test_pieces_of_a_long_export_join_without_overlap(export, tmp_path, monkeypatch):
+    export(tmp_path / "whole.parquet", start=(START + 103 * STEP).isoformat())
+    monkeypatch.setattr("app.export._CELLS_AT_ONCE", 350)
+    export(tmp_path / "pieces.parquet", start=(START + 103 * STEP).isoformat())
+    whole, pieces = (
+        duckdb.sql(f"SELECT * FROM '{tmp_path / name}.parquet'").fetchnumpy()
+        for name in ("whole", "pieces")
+    )
+    np.testing.assert_array_equal(whole["timestamp"], pieces["timestamp"])
+    assert_allclose(whole["active_size"], pieces["active_size"], rtol=1e-9, atol=1e-9)
+
+
+def test_a_range_beyond_the_data_is_cut(export, tmp_path):
+    code, _ = export(tmp_path / "map.csv", start="2020-01-01", stop="2030-01-01", interval="1h")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ({"symbol": "DOGEUSDT"}, 1, "Nothing is stored for DOGEUSDT yet"),
+        ({"exchanges": "kraken"}, 1, "stored are binance, bybit"),
+        ({"start": "2020-01-01", "stop": "2020-02-01"}, 1, "there are data from"),
+        ({"start": "yesterday"}, 2, "start must be a time like 2026-01-15"),
+        ({"start": "2026-03-01", "stop": "2026-02-01"}, 2, "start must be before stop"),
+        ({"interval": "7m"}, 2, "interval must be one of 1m, 3m, 5m"),
+        ({"interval": "1m"}, 2, "must be a multiple of the stored bars"),
+        ({"bins": "0"}, 2, "greater than or equal to 1"),
+        ({"model": "magic"}, 2, "model must be one of turnover"),
+        ({"profile": "fast"}, 2, "a leverage profile is one of"),
+        ({"database": "no/such.duckdb"}, 2, "There is no database no/such.duckdb yet"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_no_file(export, tmp_path, options, code, message):
+    out = tmp_path / "map.csv"
+    found, said = export(out, **options)
+    assert (found, message in " ".join(said.split())) == (code, True), said
+    assert "Traceback" not in said
+    assert list(tmp_path.glob("*map.csv*")) == []
+
+
+def test_a_name_without_a_format_and_a_missing_folder_are_explained(export, tmp_path):
+    assert "must end in .csv, .parquet or .json" in export(tmp_path / "map.txt")[1]
+    code, said = export(tmp_path / "nowhere" / "map.csv")
+    assert (code, "folder" in said) == (2, True)
+
+
+def test_columns_are_as_wide_as_asked(export, tmp_path):
+    export(tmp_path / "map.parquet", interval="1h")
+    stamps = duckdb.sql(
+        f"SELECT DISTINCT timestamp AT TIME ZONE 'UTC' AS t FROM '{tmp_path / 'map.parquet'}'"
+    ).fetchnumpy()["t"]
+    assert set(np.diff(np.sort(stamps))) == {np.timedelta64(timedelta(hours=1))}
