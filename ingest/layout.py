@@ -13,7 +13,7 @@ UNREAD = "unread_"
 """What names of columns that are not read begin with."""
 
 _LONGEST_LINE = 1 << 16
-_NUMBER = re.compile(r"-?\d+")
+_DATE = re.compile(r"\s*\d{4}[-/]\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,14 @@ def csv_layout(path: Path, kind: Kind, csv_file: Path) -> Layout:
     first, second = _first_lines(csv_file)
     if not first:
         raise FileError(path, "rows", "an empty file")
-    cells = _cells(first)
+    try:
+        cells, next_cells = _cells(first), _cells(second)
+    except csv.Error as e:
+        raise FileError(path, "comma-separated values", str(e), where="line 1") from e
     if _is_header(cells):
         if not second:
             raise FileError(path, "rows below the header", "none", where="line 1")
-        return named_layout(path, kind, cells, _cells(second))
+        return named_layout(path, kind, cells, next_cells)
     expected = FORMATS[kind].archive_columns
     if len(cells) != len(expected):
         raise FileError(
@@ -111,7 +114,7 @@ def _layout(
     fields = {_name_in(field, names): field for field in form.fields}
     fields.pop(None, None)
     dates = any(
-        fields[name].type == TIME and not _NUMBER.fullmatch(cell.strip())
+        fields[name].type == TIME and _DATE.match(cell)
         for name, cell in zip(names, first_row, strict=False)
         if name in fields
     )

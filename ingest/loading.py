@@ -26,7 +26,7 @@ class Loaded:
     source : Source
         The file.
     interval : timedelta or None
-        Of the candles that it gave.
+        Of the candles that it gives, where that is known.
     rows, added, trades_added : int
         Rows in the file, rows that were new to the database, trades that were kept.
     missing, repeated, conflicting : int
@@ -85,7 +85,7 @@ def load(
         check_checksum(source.path, digest)
         with store.cursor() as cursor, _temporary(cursor), _interruptible():
             if _known(cursor, source, digest, keep_trades=keep_trades):
-                return Loaded(source, known=True)
+                return Loaded(source, _interval(source, source.interval_seconds), known=True)
             with unpacked(source.path, scratch, limits) as file:
                 staging = Staging(cursor, source, file)
             after = source.path.stat()
@@ -126,12 +126,9 @@ def _store(
             "trades_kept": kept,
         }
         run(cursor, "record_file", staging.parameters | record)
-    seconds = staging.parameters.get("interval_seconds")
-    if source.kind is Kind.TRADES:
-        seconds = 60
     return Loaded(
         source=source,
-        interval=timedelta(seconds=seconds) if seconds else None,
+        interval=_interval(source, staging.parameters.get("interval_seconds")),
         rows=staging.rows,
         added=added,
         trades_added=trades_added,
@@ -141,6 +138,13 @@ def _store(
         first=staging.first,
         last=staging.last,
     )
+
+
+def _interval(source: Source, seconds: int | None) -> timedelta | None:
+    """Return the interval of the candles that a file gives: those made of trades are of a minute."""
+    if source.kind is Kind.TRADES:
+        return timedelta(minutes=1)
+    return timedelta(seconds=seconds) if seconds else None
 
 
 def _keep_trades(cursor: duckdb.DuckDBPyConnection, staging: Staging) -> int:

@@ -16,18 +16,18 @@ from ingest.recognise import Source
 
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
-_MICROS = {1_000_000: "seconds", 1_000: "milliseconds", 1: "microseconds"}
+_MICROS = (1_000_000, 1_000, 1)
 """Microseconds in each unit in which times are written."""
 
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
 _CONVERSION = re.compile(r'converting column "(\w+)". Could not convert string "(.*)" to \'(\w+)\'')
 _COUNT = re.compile(r"Expected Number of Columns: (\d+) Found: (\d+)")
-_TYPES = {"DOUBLE": "a number", "BIGINT": "a whole number", "TIMESTAMP": "a date and time"}
-_TYPES |= {"BOOLEAN": "true or false"}
+_TYPES = {"DOUBLE": "a number", "BIGINT": "a whole number", "BOOLEAN": "true or false"}
+_TYPES |= {"TIMESTAMP": "YYYY-MM-DD hh:mm:ss"}
+_TIMES = "whole seconds, milliseconds or microseconds since 1970, or YYYY-MM-DD hh:mm:ss"
 _WITH_INTERVAL = (Kind.CANDLES, Kind.MARK_CANDLES)
 _COMPLETED = (Kind.CANDLES, Kind.METRICS, Kind.FUNDING)
 _REMARKED = (Kind.METRICS, Kind.LIQUIDATIONS)
-_LONGEST_FOUND = 160
 
 
 class Staging:
@@ -138,8 +138,9 @@ class Staging:
         where = f"line {line[1]}" if line else ""
         expected, found = "rows of comma-separated values", reason.splitlines()[0]
         if match := _CONVERSION.search(reason):
-            expected = f"{_TYPES.get(match[3], match[3])} for {match[1]}"
-            found = repr(match[2][:_LONGEST_FOUND])
+            is_time = match[1] == "time" and match[3] == "BIGINT"
+            expected = f"{_TIMES if is_time else _TYPES.get(match[3], match[3])} for {match[1]}"
+            found = repr(match[2])
         elif match := _COUNT.search(reason):
             expected, found = f"{match[1]} columns", match[2]
         elif "unterminated quote" in reason:
@@ -157,9 +158,7 @@ class Staging:
             if row[0] is not None and bounds[0] <= row[0] < bounds[1]:
                 break
         else:
-            raise self._row_error(
-                0, f"a time in {', '.join(_MICROS.values())} since 1970, or YYYY-MM-DD hh:mm:ss"
-            )
+            raise self._row_error(0, f"a time after 2009 in {_TIMES}")
         self.parameters |= {"micros": micros, "earliest": bounds[0], "latest": bounds[1]}
 
     def _measure_interval(self) -> None:
@@ -207,7 +206,7 @@ class Staging:
             values = self._cursor.execute(statement("staged_row"), {"row": row}).fetchone()
             return FileError(self._source.path, expected, str(values), f"row {row + 1}")
         line, text = _line_of_row(self._file, row, self._layout.header_lines)
-        return FileError(self._source.path, expected, text[:_LONGEST_FOUND], f"line {line}")
+        return FileError(self._source.path, expected, text, f"line {line}")
 
     def _run(self, name: str) -> duckdb.DuckDBPyConnection:
         return run(self._cursor, name, self.parameters)

@@ -134,8 +134,8 @@ def _load(
                     loaded.append(outcome)
     except KeyboardInterrupt:
         typer.echo(
-            f"Stopped after {len(loaded)} of {len(found.sources)} files, which are stored; "
-            "the next run goes on with the others.",
+            f"Stopped: {len(loaded)} of {len(found.sources)} files are stored, and the next run "
+            "goes on with the others.",
             err=True,
         )
         raise
@@ -187,10 +187,10 @@ def _print_summary(console: "Console", loaded: "Sequence[Loaded]", store: "Store
 
 def _remarks(s: "Summary") -> str:
     told = (
-        (s.known, "files loaded before"),
-        (s.missing, "rows without a value"),
-        (s.repeated, "rows repeated"),
-        (s.conflicting, "stamps with several values, last taken"),
+        (s.known, "loaded before"),
+        (s.missing, "without a value"),
+        (s.repeated, "repeated"),
+        (s.conflicting, "stamped alike (last taken)"),
         (s.trades_added, "trades kept"),
     )
     return ", ".join(f"{n:,} {what}" for n, what in told if n)

@@ -8,10 +8,10 @@ SELECT
         AS "every trade id once",
     min(rowid) FILTER (trade_id < previous)
         AS "trade ids in ascending order",
-    min(rowid) FILTER (NOT coalesce(price > 0 AND isfinite(price), false))
-        AS "a price above 0",
-    min(rowid) FILTER (NOT coalesce(quantity > 0 AND isfinite(quantity), false))
-        AS "a quantity above 0",
+    min(rowid) FILTER (NOT coalesce(price > 0 AND price < 1e12, false))
+        AS "a price between 0 and 1e12",
+    min(rowid) FILTER (NOT coalesce(quantity > 0 AND quantity < 1e15, false))
+        AS "a quantity between 0 and 1e15",
     min(rowid) FILTER (is_buyer_maker IS NULL)
         AS "true or false for is_buyer_maker"
 FROM (
