@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where values come from, strongest first; decision 0020."""
+        """Return where values come from, strongest first (decision 0013)."""
         return init_settings, dotenv_settings, env_settings
 
     def source(self, name: str) -> Source:
