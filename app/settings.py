@@ -57,7 +57,10 @@ class Settings(BaseSettings):
         description="Computations that may run at once; one a processor, at least 2, unless set",
     )
     warmup_days: int = Field(
-        30, ge=0, le=3650, description="Days computed before the first one that is shown"
+        30,
+        ge=0,
+        le=3650,
+        description="Days computed before the window, in histories too long to compute whole",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="Least serious message that is logged"
