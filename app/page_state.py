@@ -16,11 +16,12 @@ from pydantic import (
     model_validator,
 )
 
-from components.controls import CUSTOM, MODELS, SIDE_RULES, WINDOWS
+from components.controls import CUSTOM, OWN, SIDE_RULES, WINDOWS
 from components.figure import LAYERS
 from components.palettes import PALETTES
 from components.scales import MAPPINGS
 from components.theme import THEMES
+from engine.models import DEFAULT_MODEL, MODELS
 from engine.profiles import parse_profile
 
 DEFAULT_WINDOW = "7d"
@@ -30,7 +31,7 @@ _FULL = (0, 255)
 def _one_of(*allowed: str) -> AfterValidator:
     def check(value: str) -> str:
         if value not in allowed:
-            raise ValueError(f"must be one of {', '.join(a for a in allowed if a)}")
+            raise ValueError(f"it must be one of {', '.join(a for a in allowed if a)}")
         return value
 
     return AfterValidator(check)
@@ -42,7 +43,7 @@ def _in_utc(value: Any) -> Any:
         try:
             time = datetime.fromisoformat(value)
         except ValueError:
-            raise ValueError("must be a time in UTC like 2026-02-05T12:00") from None
+            raise ValueError("it must be a time in UTC like 2026-02-05T12:00") from None
         return time if time.tzinfo else time.replace(tzinfo=UTC)
     return value or None
 
@@ -63,7 +64,7 @@ class Zoom(BaseModel):
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if not (self.start < self.stop and self.low < self.high):
-            raise ValueError("must begin before it ends, in time and in price")
+            raise ValueError("it must begin before it ends, in time and in price")
         return self
 
 
@@ -80,9 +81,9 @@ class PageState(BaseModel):
     window: Annotated[str, _one_of(*WINDOWS, CUSTOM)] = DEFAULT_WINDOW
     start: UtcTime | None = None
     stop: UtcTime | None = None
-    model: Annotated[str, _one_of(*MODELS)] = next(iter(MODELS))
+    model: Annotated[str, _one_of(*MODELS)] = DEFAULT_MODEL
     profile: str = ""
-    side_rule: Annotated[str, _one_of(*SIDE_RULES)] = ""
+    side_rule: Annotated[str, _one_of("", *SIDE_RULES.keys() - {OWN})] = ""
     mapping: Annotated[str, _one_of(*MAPPINGS)] = MAPPINGS[0]
     palette: Annotated[str, _one_of(*PALETTES)] = next(iter(PALETTES))
     layers: tuple[Annotated[str, _one_of(*LAYERS)], ...] = LAYERS
@@ -112,7 +113,7 @@ class PageState(BaseModel):
     @classmethod
     def _within_the_colours(cls, value: tuple[int, int]) -> tuple[int, int]:
         if not 0 <= value[0] < value[1] <= 255:
-            raise ValueError("must be two colour numbers, 0 to 255, ascending, like 20-200")
+            raise ValueError("it must be two colour numbers, 0 to 255, ascending, like 20-200")
         return value
 
 
@@ -154,7 +155,7 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
     for name, text in parse_qsl(search.removeprefix("?"), keep_blank_values=True):
         try:
             if name not in _IN_ADDRESS:
-                raise ValueError("is not something this page knows")
+                raise ValueError("the page knows no such choice")
             value = _READERS.get(name, str)(text)
             PageState.model_validate({name: value})
             chosen[name] = value
@@ -163,7 +164,11 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
             problems.append(_ignored(name, text, reason[0].lower() + reason[1:]))
         except ValueError as e:
             # A zoom of other than four parts is reported by `zip`.
-            problems.append(_ignored(name, text, str(e) if name != "zoom" else "is incomplete"))
+            problems.append(
+                _ignored(
+                    name, text, str(e) if name != "zoom" else "it needs two times and two prices"
+                )
+            )
     state = PageState.model_validate(chosen)
     return _with_complete_range(state, problems)
 

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dash.development.base_component import Component
+from pydantic import ValidationError
 
 from app.heatmaps import HeatmapRequest, Heatmaps, NoData
 from app.page_state import PageState, visible_range
+from app.validation import sentence
 from components.arrays import milliseconds
 from components.figure import Look, heatmap_figure
 from components.formats import price_digits
@@ -58,6 +60,8 @@ def draw(heatmaps: Heatmaps, state: PageState) -> Picture | Message:
         return picture(heatmaps.view(request), request, state)
     except NoData as e:
         return no_data_message(_sentence(e))
+    except ValidationError as e:
+        return bad_request_message(sentence(e))
     except ValueError as e:
         return bad_request_message(_sentence(e))
     except Exception:
@@ -139,15 +143,18 @@ def picture(view: HeatmapView, request: HeatmapRequest, state: PageState) -> Pic
 
 
 def _look(state: PageState) -> Look:
-    zoom = state.zoom
+    zoom_time = zoom_price = None
+    if (zoom := state.zoom) is not None:
+        zoom_time = (zoom.start.timestamp() * 1000.0, zoom.stop.timestamp() * 1000.0)
+        zoom_price = (zoom.low, zoom.high)
     return Look(
         mapping=state.mapping,
         palette=state.palette,
         theme=state.theme,
         layers=state.layers,
         intensity=state.intensity,
-        zoom_time=zoom and (zoom.start.timestamp() * 1000.0, zoom.stop.timestamp() * 1000.0),
-        zoom_price=zoom and (zoom.low, zoom.high),
+        zoom_time=zoom_time,
+        zoom_price=zoom_price,
         compact=state.compact,
     )
 

@@ -1,0 +1,21 @@
+"""What happens when a reader moves a control: thin edges between Dash and plain functions."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from dash import Dash
+
+from app.callbacks.address import register_address
+from app.callbacks.browser import register_browser_functions
+from app.callbacks.picture import register_picture
+from app.callbacks.profile import register_profile_editor
+from app.callbacks.reading import register_reading
+from app.heatmaps import Heatmaps
+
+
+def register_callbacks(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) -> None:
+    """Connect the page's controls to its picture."""
+    register_address(app, heatmaps, pool)
+    register_browser_functions(app)
+    register_picture(app, heatmaps, pool)
+    register_reading(app, heatmaps, pool)
+    register_profile_editor(app, pool)

@@ -1,0 +1,94 @@
+"""The address fills in the controls, and the controls write the address."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from dash import Dash, Input, Output
+from dash.exceptions import PreventUpdate
+
+from app.heatmaps import Heatmaps
+from app.page_state import PageState, read_search, write_search
+from app.threads import threaded
+from components import ids
+from components.controls import ALL_EXCHANGES, OWN, exchange_options, profile_names, select_options
+
+
+def register_address(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) -> None:
+    """Connect the address to the controls' values."""
+
+    @app.callback(
+        Output(ids.SYMBOL, "options"),
+        Output(ids.SYMBOL, "value"),
+        Output(ids.EXCHANGES, "value"),
+        Output(ids.WINDOW, "value"),
+        Output(ids.START, "value"),
+        Output(ids.STOP, "value"),
+        Output(ids.MODEL, "value"),
+        Output(ids.PROFILE, "options"),
+        Output(ids.PROFILE, "value"),
+        Output(ids.SIDE_RULE, "value"),
+        Output(ids.MAPPING, "value"),
+        Output(ids.PALETTE, "value"),
+        Output(ids.LAYERS, "value"),
+        Output(ids.INTENSITY, "value"),
+        Output(ids.THEME, "data"),
+        Output(ids.ZOOM, "data"),
+        Output(ids.NOTICE, "children"),
+        Input(ids.LOCATION, "search"),
+        Input(ids.ARRIVAL, "data"),
+    )
+    @threaded(pool)
+    def restore(search: str | None, arrival: dict[str, str] | None) -> tuple[Any, ...]:
+        if search is None:
+            raise PreventUpdate
+        return control_values(heatmaps, arrival["search"] if arrival else search)
+
+    @app.callback(Output(ids.EXCHANGES, "options"), Input(ids.SYMBOL, "value"))
+    @threaded(pool)
+    def offer_exchanges(symbol: str | None) -> list[dict[str, Any]]:
+        return exchange_options(heatmaps.exchanges(symbol) if symbol else ())
+
+    @app.callback(
+        Output(ids.ADDRESS, "data"),
+        Input(ids.STATE, "data"),
+        Input(ids.INTENSITY, "value"),
+        prevent_initial_call=True,
+    )
+    @threaded(pool)
+    def address(stored: dict[str, Any] | None, intensity: list[int]) -> str:
+        if stored is None:
+            raise PreventUpdate
+        return write_search(PageState.model_validate(stored | {"intensity": intensity}))
+
+
+def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
+    """Return the values of all controls for an address, and what in it was ignored."""
+    state, problems = read_search(search)
+    symbols = heatmaps.symbols()
+    symbol = state.symbol or (symbols[0] if symbols else None)
+    if symbols and symbol not in symbols:
+        problems.append(f"Nothing is stored for {symbol}; this is {symbols[0]}.")
+        symbol = symbols[0]
+    return (
+        symbols,
+        symbol,
+        list(state.exchanges) or [ALL_EXCHANGES],
+        state.window,
+        _field_time(state.start),
+        _field_time(state.stop),
+        state.model,
+        select_options(profile_names(state.profile or OWN)),
+        state.profile or OWN,
+        state.side_rule or OWN,
+        state.mapping,
+        state.palette,
+        list(state.layers),
+        list(state.intensity),
+        state.theme,
+        state.zoom and state.zoom.model_dump(mode="json"),
+        " ".join(problems),
+    )
+
+
+def _field_time(time: Any) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M") if time else ""

@@ -1,0 +1,116 @@
+"""The application: Dash pages on a FastAPI server."""
+
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from dash import Dash, set_props
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from app import __version__
+from app.callbacks import register_callbacks
+from app.heatmaps import Heatmaps
+from app.settings import Settings
+from components import ids
+from components.heatmap_page import heatmap_page
+from components.theme import THEMES
+
+logger = logging.getLogger(__name__)
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+
+_INDEX = """<!DOCTYPE html>
+<html lang="en" data-bs-theme="dark">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    {%favicon%}
+    {%css%}
+    <script src="/assets/theme.js"></script>
+  </head>
+  <body>
+    {%app_entry%}
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+
+def create_app(settings: Settings, heatmaps: Heatmaps) -> FastAPI:
+    """Return the server of the pages, as an ASGI application.
+
+    Parameters
+    ----------
+    settings : Settings
+        How many computations run at once.
+    heatmaps : Heatmaps
+        Where the pictures come from. The caller closes it.
+    """
+    # Most callbacks only look something up: they must not wait behind computations.
+    pool = ThreadPoolExecutor(settings.threads + 8, thread_name_prefix="callback")
+    server = FastAPI(title="Liquidation heatmap", version=__version__, lifespan=_closes(pool))
+    server.mount("/bootstrap", StaticFiles(directory=_bootstrap_folder()))
+    _answer_unknown_routes(server)
+    dash_app = Dash(
+        "liqheat",
+        server=server,  # type: ignore[arg-type]
+        title="Liquidation heatmap",
+        update_title="",
+        assets_folder=str(ASSETS),
+        assets_ignore=r"theme\.js",
+        external_stylesheets=["/bootstrap/bootstrap.min.css"],
+        index_string=_INDEX,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "theme-color", "content": THEMES["dark"].paper},
+        ],
+        on_error=_say_it_failed,
+        add_log_handler=False,
+        enable_mcp=False,
+    )
+    dash_app.layout = heatmap_page()
+    register_callbacks(dash_app, heatmaps, pool)
+    return server
+
+
+def _closes(pool: ThreadPoolExecutor) -> Any:
+    @asynccontextmanager
+    async def lifespan(_server: FastAPI) -> AsyncIterator[None]:
+        yield
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    return lifespan
+
+
+def _bootstrap_folder() -> Path:
+    # The wheel is wanted for its style sheet only: importing it would import Flask's extension.
+    spec = find_spec("flask_bootstrap")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("Bootstrap's style sheet is missing; install bootstrap-flask")
+    return Path(spec.submodule_search_locations[0], "static", "bootstrap5", "css")
+
+
+def _answer_unknown_routes(server: FastAPI) -> None:
+    """Register JSON answers before Dash, whose pages answer every other address with HTML."""
+
+    @server.get("/health")
+    def health() -> dict[str, str]:
+        """Return that the server is up."""
+        return {"status": "ok", "version": __version__}
+
+    @server.api_route("/api/{path:path}", methods=["GET", "POST"], include_in_schema=False)
+    def unknown(path: str) -> JSONResponse:
+        return JSONResponse({"detail": f"There is no /api/{path}."}, status_code=404)
+
+
+def _say_it_failed(error: Exception) -> None:
+    logger.error("a callback failed", exc_info=error)
+    set_props(
+        ids.NOTICE,
+        {"children": "Something went wrong; the server's log says what. Try again, or reload."},
+    )

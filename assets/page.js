@@ -1,0 +1,239 @@
+// What the page does without asking the server. Dash calls these by name (app/callbacks/browser.py).
+(() => {
+  "use strict";
+
+  // Dash fills this in later, when its renderer is there.
+  const dash = (window.dash_clientside = window.dash_clientside || {});
+  const put = (id, props) => dash.set_props(id, props);
+  const byId = (id) => document.getElementById(id);
+  const graph = () => document.querySelector("#heatmap .js-plotly-plot");
+
+  // Choices that are only about looks: going back in the browser's history skips them.
+  const LOOKS = ["mapping", "palette", "layers", "intensity", "theme", "zoom"];
+  const ALL = "all";
+  const CUSTOM = "custom";
+  const OWN = "own";
+
+  let chosen = null; // the state last sent
+  let shown = null; // what the server last drew
+  let turn = 0;
+
+  // --- the state -----------------------------------------------------------------------------
+
+  function state(symbol, exchanges, span, start, stop, model, profile, side, mapping, palette,
+    layers, theme, zoom, previous) {
+    if (span == null || theme == null) return dash.no_update;
+    put("custom-range", { hidden: span !== CUSTOM });
+    if (span === CUSTOM && !(start && stop) && shown && shown.time) {
+      // Begin from what is on the screen; the fields' change brings us here again.
+      put("start", { value: fieldTime(shown.time[0]) });
+      put("stop", { value: fieldTime(shown.time[1]) });
+      return dash.no_update;
+    }
+    const next = {
+      symbol: symbol || "",
+      exchanges: wantedExchanges(exchanges || [], previous),
+      window: span,
+      start: span === CUSTOM ? start : "",
+      stop: span === CUSTOM ? stop : "",
+      model,
+      profile: profile === CUSTOM ? (previous ? previous.profile : "") : notOwn(profile),
+      side_rule: notOwn(side),
+      mapping,
+      palette,
+      layers: layers || [],
+      theme,
+      zoom: keepsZoom(symbol, span, start, stop, previous) ? zoom || null : null,
+      compact: window.matchMedia("(max-width: 640px)").matches,
+    };
+    if (!next.zoom && zoom) put("zoom", { data: null });
+    if (previous && same(next, previous)) return dash.no_update;
+    document.documentElement.dataset.bsTheme = theme;
+    byId("frame").classList.add("is-waiting");
+    chosen = { ...next, turn: (turn += 1) };
+    return chosen;
+  }
+
+  const notOwn = (choice) => (choice === OWN ? "" : choice || "");
+
+  function same(next, previous) {
+    return Object.keys(next).every((k) => JSON.stringify(next[k]) === JSON.stringify(previous[k]));
+  }
+
+  // "All" and single exchanges exclude each other; the one touched last wins.
+  function wantedExchanges(ticked, previous) {
+    const single = ticked.filter((name) => name !== ALL);
+    const wasAll = !previous || previous.exchanges.length === 0;
+    const all = single.length === 0 || (ticked.includes(ALL) && !wasAll);
+    const wanted = all ? [ALL] : single;
+    if (JSON.stringify(wanted) !== JSON.stringify(ticked)) put("exchanges", { value: wanted });
+    return all ? [] : single.sort();
+  }
+
+  // A zoom belongs to one window of one symbol; a link or going back brings its own.
+  function keepsZoom(symbol, span, start, stop, previous) {
+    const triggered = dash.callback_context.triggered.map((t) => t.prop_id);
+    if (!previous || triggered.includes("zoom.data")) return true;
+    return (
+      symbol === previous.symbol &&
+      span === previous.window &&
+      (span !== CUSTOM || (start === previous.start && stop === previous.stop))
+    );
+  }
+
+  function fieldTime(milliseconds) {
+    return new Date(milliseconds).toISOString().slice(0, 16);
+  }
+
+  // --- the answer ----------------------------------------------------------------------------
+
+  function drawn(answer) {
+    if (!answer) return;
+    shown = answer;
+    if (!chosen || answer.turn === chosen.turn) byId("frame").classList.remove("is-waiting");
+    if (answer.symbol) {
+      const price = answer.lastPrice.toLocaleString("en-US", {
+        minimumFractionDigits: answer.digits,
+        maximumFractionDigits: answer.digits,
+      });
+      document.title = `${price} ${answer.symbol} · Liquidation heatmap`;
+    } else {
+      document.title = "Liquidation heatmap";
+    }
+    document.dispatchEvent(new CustomEvent("liqheat:drawn", { detail: answer }));
+  }
+
+  // --- zoom ----------------------------------------------------------------------------------
+
+  function zoom(relayout) {
+    const plot = graph();
+    const moved = relayout && Object.keys(relayout).some((key) => /^[xy]axis\.range/.test(key));
+    if (!moved || !plot || !shown || !shown.time) return;
+    const { xaxis, yaxis } = plot._fullLayout;
+    const [start, stop] = xaxis.range.map((edge) => new Date(xaxis.r2l(edge)).toISOString());
+    const [low, high] = yaxis.range;
+    put("zoom", { data: { start, stop, low, high } });
+  }
+
+  document.addEventListener("liqheat:drawn", () => {
+    const plot = graph();
+    if (!plot || plot.liqheatReset) return;
+    plot.liqheatReset = true;
+    plot.on("plotly_doubleclick", () => put("zoom", { data: null }));
+  });
+
+  // --- the legend ----------------------------------------------------------------------------
+
+  let range = [0, 255];
+  let restyling = 0;
+
+  function intensity(dragged, settled, legend) {
+    const triggered = dash.callback_context.triggered.map((t) => t.prop_id);
+    range = (triggered.includes("intensity.drag_value") ? dragged : settled) || range;
+    const element = byId("legend");
+    if (!element) return;
+    element.style.setProperty("--low", `${(range[0] / 255) * 100}%`);
+    element.style.setProperty("--high", `${(range[1] / 255) * 100}%`);
+    if (legend) {
+      element.style.setProperty("--gradient", legend.gradient);
+      document.documentElement.style.setProperty("--swatch", legend.gradient);
+      document.documentElement.style.setProperty("--consumed", legend.consumed);
+      element.querySelector(".legend-unit").textContent = legend.unit;
+      element.querySelector(".legend-low").textContent = legend.labels[range[0]];
+      element.querySelector(".legend-high").textContent = `≥ ${legend.labels[range[1]]}`;
+      nameHandles(element, legend);
+    }
+    cancelAnimationFrame(restyling);
+    restyling = requestAnimationFrame(restyle);
+  }
+
+  function nameHandles(element, legend) {
+    element.querySelectorAll("[role=slider]").forEach((handle, i) => {
+      handle.setAttribute("aria-label", i ? "Drawn as most" : "Drawn as least");
+      handle.setAttribute("aria-valuetext", legend.labels[range[i]]);
+    });
+  }
+
+  function restyle() {
+    const plot = graph();
+    const heat = plot && plot.data && plot.data[0];
+    if (!heat || heat.type !== "heatmap") return;
+    if (heat.zmin === range[0] && heat.zmax === range[1]) return;
+    window.Plotly.restyle(plot, { zmin: range[0], zmax: range[1] }, [0]);
+  }
+
+  // --- the address ---------------------------------------------------------------------------
+
+  function address(search) {
+    if (search == null || search === location.search) return;
+    const target = location.pathname + search;
+    const first = !history.state || !history.state.liqheat;
+    const method = first || onlyLooks(location.search, search) ? "replaceState" : "pushState";
+    history[method]({ liqheat: true }, "", target);
+  }
+
+  function onlyLooks(before, after) {
+    const question = (search) => {
+      const query = new URLSearchParams(search);
+      LOOKS.forEach((name) => query.delete(name));
+      return query.toString();
+    };
+    return question(before) === question(after);
+  }
+
+  window.addEventListener("popstate", () => {
+    put("arrival", { data: { search: location.search, at: Date.now() } });
+  });
+
+  // --- buttons and dialogs -------------------------------------------------------------------
+
+  function toggleTheme(_clicks, theme) {
+    return theme === "light" ? "dark" : "light";
+  }
+
+  function copyLink() {
+    const button = byId("copy-link");
+    const said = (text) => {
+      button.dataset.said = text;
+      setTimeout(() => delete button.dataset.said, 1600);
+    };
+    const clipboard = navigator.clipboard;
+    if (!clipboard) {
+      said("Copy it from the address bar"); // only pages from this machine, or over https, may
+      return;
+    }
+    clipboard.writeText(location.href).then(
+      () => said("Link copied"),
+      () => said("Copy it from the address bar"),
+    );
+  }
+
+  function toggle(_clicks, open) {
+    return !open;
+  }
+
+  function openProfile(profile) {
+    const triggered = dash.callback_context.triggered.map((t) => t.prop_id);
+    if (triggered.includes("profile.value")) return profile === CUSTOM ? true : dash.no_update;
+    return false;
+  }
+
+  // However the editor was left, the select must not go on saying "Custom…".
+  function forgetProfile() {
+    put("profile", { value: (chosen && chosen.profile) || OWN });
+  }
+
+  function notice(text) {
+    put("notice-bar", { hidden: !text });
+  }
+
+  function closeNotice() {
+    put("notice-bar", { hidden: true });
+  }
+
+  dash.page = {
+    state, drawn, zoom, intensity, address, toggleTheme, copyLink, toggle, openProfile,
+    profileClosed: (open) => { if (!open) forgetProfile(); },
+    notice, closeNotice,
+  };
+})();

@@ -1,0 +1,168 @@
+"""The heatmap page: header, key figures, figure, colours."""
+
+from typing import Any
+
+import dash_bootstrap_components as dbc
+from dash import dcc, html
+
+from components import ids
+from components.accessibility import aria
+from components.controls import (
+    custom_range,
+    exchange_selector,
+    layer_selector,
+    mapping_selector,
+    model_selector,
+    palette_selector,
+    profile_selector,
+    side_rule_selector,
+    symbol_selector,
+    window_selector,
+)
+from components.dialogs import help_dialog, profile_dialog
+from components.figure import empty_figure
+from components.key_figures import empty_strip
+from components.legend import legend
+
+GRAPH_CONFIG: Any = {
+    "displaylogo": False,
+    "displayModeBar": False,
+    "scrollZoom": True,
+    "doubleClick": False,
+    "responsive": True,
+    "showTips": False,
+}
+
+
+def heatmap_page() -> html.Div:
+    """Return the page without values: the address fills them in."""
+    return html.Div(
+        [
+            *_memory(),
+            _header(),
+            _question_bar(),
+            _notice(),
+            html.Dl(empty_strip(), id=ids.KEY_FIGURES, className="key-figures"),
+            html.Main(_figure(), className="main"),
+            _look_bar(),
+            html.Footer(id=ids.PROVENANCE, className="provenance"),
+            help_dialog(),
+            profile_dialog(),
+        ],
+        className="page",
+    )
+
+
+def _memory() -> list[dcc.Location | dcc.Store]:
+    stores = (
+        ids.ARRIVAL,
+        ids.ADDRESS,
+        ids.STATE,
+        ids.ZOOM,
+        ids.THEME,
+        ids.LEGEND_VALUES,
+        ids.SHOWN,
+        ids.CURSOR,
+        ids.READING_KEY,
+    )
+    return [dcc.Location(id=ids.LOCATION, refresh=False), *(dcc.Store(id=name) for name in stores)]
+
+
+def _header() -> html.Header:
+    return html.Header(
+        [
+            html.H1([html.Span(className="mark"), "Liquidation heatmap"]),
+            symbol_selector(),
+            exchange_selector(),
+            html.Div(
+                [
+                    html.Span(
+                        "Simulated",
+                        id=ids.SIMULATED,
+                        className="simulated",
+                        title="These data were made up by a simulation. No real market is shown.",
+                        hidden=True,
+                    ),
+                    _icon_button(ids.COPY_LINK, "link", "Copy link", "S"),
+                    _icon_button(ids.THEME_TOGGLE, "theme", "Dark or light", ""),
+                    _icon_button(ids.HELP, "help", "Help", "?"),
+                ],
+                className="header-actions",
+            ),
+        ],
+        className="header",
+    )
+
+
+def _icon_button(name: str, icon: str, label: str, key: str) -> html.Button:
+    return html.Button(
+        html.Span(className=f"icon icon-{icon}"),
+        id=name,
+        className="icon-button",
+        title=f"{label} ({key})" if key else label,
+        **aria(label=label),
+    )
+
+
+def _question_bar() -> html.Div:
+    return html.Div(
+        [
+            window_selector(),
+            custom_range(),
+            html.Div(
+                [model_selector(), profile_selector(), side_rule_selector()],
+                className="model-controls",
+            ),
+        ],
+        className="question-bar",
+    )
+
+
+def _notice() -> html.Div:
+    return html.Div(
+        [
+            html.Span(id=ids.NOTICE),
+            dbc.Button(class_name="btn-close btn-sm", id=ids.NOTICE_CLOSE, title="Close"),
+        ],
+        id=ids.NOTICE_BAR,
+        className="notice",
+        role="status",
+        hidden=True,
+    )
+
+
+def _figure() -> html.Div:
+    """Return the frame of the figure; messages and the reading lie over the graph."""
+    return html.Div(
+        [
+            dcc.Graph(
+                id=ids.HEATMAP, figure=empty_figure(), config=GRAPH_CONFIG, className="graph"
+            ),
+            html.Div(id=ids.MESSAGE, className="message", role="alert"),
+            html.Div(className="crosshair crosshair-time"),
+            html.Div(className="crosshair crosshair-price"),
+            html.Div(
+                [html.Div(className="reading-head"), html.Div(id=ids.READING)],
+                id=ids.READING_CARD,
+                className="reading",
+                hidden=True,
+                **aria(live="polite"),
+            ),
+            html.Div(className="progress-line"),
+            html.Div("Computing…", className="progress-note", role="status"),
+        ],
+        id=ids.FRAME,
+        className="frame is-waiting",
+        tabIndex="0",
+        role="application",
+        **aria(label="Liquidation heatmap. Arrow keys move the cursor."),
+    )
+
+
+def _look_bar() -> html.Div:
+    return html.Div(
+        [legend(), mapping_selector(), palette_selector(), layer_selector()],
+        className="look-bar",
+        role="region",
+        **aria(label="Colours and layers"),
+    )

@@ -1,0 +1,122 @@
+"""The strip of figures that an analyst looks at first."""
+
+from dash import html
+from dash.development.base_component import Component
+
+from components.formats import percent, price_digits, price_text, signed_percent, time_text, usd
+from components.view import HeatmapView
+from engine.summary import Cluster, KeyFigures
+
+Content = str | Component | list[str | Component]
+
+
+def key_figures_strip(view: HeatmapView) -> list[Component]:
+    """Return the view's key figures as labelled cells."""
+    figures = view.key_figures
+    digits = price_digits(figures.last_price)
+    return [
+        _last_price(view, digits),
+        _cluster("Nearest cluster above", figures.above, digits, "is-short"),
+        _cluster("Nearest cluster below", figures.below, digits, "is-long"),
+        _at_risk(figures),
+        _imbalance(figures.imbalance),
+        _max_pain(figures, digits),
+        _coverage(figures.coverage),
+    ]
+
+
+def empty_strip() -> list[Component]:
+    """Return the strip before there is anything to say."""
+    labels = (
+        "Last price",
+        "Nearest cluster above",
+        "Nearest cluster below",
+        "At risk within",
+        "Imbalance ±5%",
+        "Max pain",
+        "Coverage",
+    )
+    return [_cell(label, "–") for label in labels]
+
+
+def _cell(label: str, value: Content, note: Content = "", kind: str = "") -> html.Div:
+    return html.Div(
+        [
+            html.Dt(label),
+            html.Dd([html.Span(value, className="value"), html.Span(note, className="note")]),
+        ],
+        className=f"figure-cell {kind}".strip(),
+    )
+
+
+def _last_price(view: HeatmapView, digits: int) -> html.Div:
+    end = view.heatmap.times[-1]
+    live = end >= view.data_stop
+    note = f"{'data to' if live else 'as of'} {time_text(min(end, view.data_stop))} UTC"
+    return _cell("Last price", price_text(view.key_figures.last_price, digits), note, "is-price")
+
+
+def _cluster(label: str, cluster: Cluster | None, digits: int, kind: str) -> html.Div:
+    if cluster is None:
+        return _cell(label, "–", "none stands out", kind)
+    price = price_text(cluster.price, max(0, digits - 1))
+    note = f"{usd(cluster.notional)} · {signed_percent(cluster.distance)}"
+    return _cell(label, price, note, kind)
+
+
+def _at_risk(figures: KeyFigures) -> html.Div:
+    head = html.Tr(
+        [html.Th("At risk within", scope="col")]
+        + [html.Th(f"±{percent(d, 0)}", scope="col") for d in figures.at_risk]
+    )
+    rows = [
+        html.Tr(
+            [html.Th(name, scope="row")]
+            + [html.Td(usd(sides[i])) for sides in figures.at_risk.values()],
+            className=kind,
+        )
+        for i, (name, kind) in enumerate((("Long", "is-long"), ("Short", "is-short")))
+    ]
+    return html.Div(
+        html.Table([html.Thead(head), html.Tbody(rows)]), className="figure-cell is-at-risk"
+    )
+
+
+def _imbalance(imbalance: float) -> html.Div:
+    side = "long-heavy" if imbalance > 0 else "short-heavy" if imbalance < 0 else "balanced"
+    share = 50.0 * min(1.0, abs(imbalance))
+    left = 50.0 if imbalance > 0 else 50.0 - share
+    bar = html.Span(
+        html.I(
+            style={"left": f"{left:.1f}%", "width": f"{share:.1f}%"},
+            className="is-long" if imbalance > 0 else "is-short",
+        ),
+        className="balance",
+    )
+    return _cell("Imbalance ±5%", signed_percent(imbalance, 0), [side, bar], "is-balance")
+
+
+def _max_pain(figures: KeyFigures, digits: int) -> html.Div:
+    def side(name: str, price: float | None, kind: str) -> html.Span:
+        text = "–" if price is None else price_text(price, max(0, digits - 1))
+        return html.Span([html.Small(name), text], className=f"pain {kind}")
+
+    return html.Div(
+        [
+            html.Dt("Max pain"),
+            html.Dd(
+                [
+                    side("long", figures.long_max_pain, "is-long"),
+                    side("short", figures.short_max_pain, "is-short"),
+                ]
+            ),
+        ],
+        className="figure-cell is-pain",
+    )
+
+
+def _coverage(coverage: float) -> html.Div:
+    bar = html.Span(
+        html.I(style={"left": "0", "width": percent(min(1.0, coverage))}), className="balance"
+    )
+    return _cell("Coverage", percent(coverage, 0), ["of open interest", bar], "is-coverage")

@@ -1,0 +1,53 @@
+"""What stands where the picture would be when there is none."""
+
+from collections.abc import Sequence
+
+from dash import html
+from dash.development.base_component import Component
+
+LOAD_COMMANDS = (
+    ("Look around in a simulated market", "liqheat serve --demo"),
+    ("Load files, or a folder of them", "liqheat ingest PATH"),
+    ("See what is stored", "liqheat coverage"),
+)
+
+
+def message(title: str, sentence: str, commands: Sequence[tuple[str, str]] = ()) -> list[Component]:
+    """Return a title, a sentence that says what to do, and commands for it."""
+    parts: list[Component] = [html.H2(title), html.P(sentence)]
+    if commands:
+        parts.append(
+            html.Dl(
+                [html.Div([html.Dt(what), html.Dd(html.Code(how))]) for what, how in commands],
+                className="commands",
+            )
+        )
+    return parts
+
+
+def no_data_message(sentence: str) -> list[Component]:
+    """Return what to do when nothing is stored for the choice."""
+    return message("Nothing to draw", sentence, LOAD_COMMANDS)
+
+
+def empty_store_message() -> list[Component]:
+    """Return what to do when nothing is stored at all."""
+    return message(
+        "No market data yet",
+        "The database is empty. Stop this server, load some data, and start it again:",
+        LOAD_COMMANDS,
+    )
+
+
+def bad_request_message(sentence: str) -> list[Component]:
+    """Return what is wrong with the choice."""
+    return message("This can't be drawn", sentence.rstrip(".") + ". Choose something else above.")
+
+
+def failure_message() -> list[Component]:
+    """Return an apology; the details are in the log."""
+    return message(
+        "Something went wrong",
+        "The picture could not be computed. The server's log says why. "
+        "Choose something else above, or reload the page to try again.",
+    )

@@ -1,0 +1,25 @@
+"""The small print under the figure: what it was computed from."""
+
+from components.formats import time_text
+from components.theme import exchange_name
+from components.view import HeatmapView
+
+
+def provenance(view: HeatmapView) -> list[str]:
+    """Return short statements about the view, the most important first."""
+    heatmap = view.heatmap
+    statements = [
+        f"{time_text(heatmap.times[0])} → {time_text(heatmap.times[-1])} UTC",
+        f"{heatmap.active.shape[2]} × {heatmap.active.shape[1]} cells",
+        f"levels die at the {view.crossing_price} price",
+        f"candles of {exchange_name(view.candle_exchange)}",
+    ]
+    if view.assumed_margin:
+        names = ", ".join(exchange_name(exchange) for exchange in view.assumed_margin)
+        statements.append(f"margin rules assumed for {names}")
+    if not view.ties:
+        statements.append("levels do not tie to the open interest")
+    if view.gaps:
+        statements.append(f"{len(view.gaps)} gap{'s' * (len(view.gaps) > 1)} hatched")
+    statements.append(f"data {view.watermark}")
+    return statements

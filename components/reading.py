@@ -1,0 +1,132 @@
+"""What the map says at one time and price, for the reader's cursor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from dash import html
+from dash.development.base_component import Component
+
+from components.formats import percent, usd
+from components.theme import exchange_colour, exchange_name
+from components.view import HeatmapView, Liquidations
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One cell of the map.
+
+    Attributes
+    ----------
+    low, high : float
+        Edges of the price bucket. [quote]
+    start, stop : datetime64
+        Edges of the column. [UTC]
+    long, short : float
+        Open at the column's end. [quote]
+    consumed : float
+        Liquidated within the column, by the model. [quote]
+    realised : float
+        Liquidated within the cell, as reported. [quote]
+    shares : mapping of str to float
+        Each exchange's part of what is open. [-]
+    """
+
+    low: float
+    high: float
+    start: np.datetime64
+    stop: np.datetime64
+    long: float
+    short: float
+    consumed: float
+    realised: float
+    shares: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """Open long and short. [quote]"""
+        return self.long + self.short
+
+
+def read_cell(view: HeatmapView, time: np.datetime64, price: float) -> Reading | None:
+    """Return the cell at a time and price, or None outside the map."""
+    heatmap = view.heatmap
+    column = int(np.searchsorted(heatmap.times, time, side="right")) - 1
+    bucket = int(np.searchsorted(heatmap.edges, price, side="right")) - 1
+    _, buckets, columns = heatmap.active.shape
+    if not (0 <= column < columns and 0 <= bucket < buckets):
+        return None
+    long, short = (float(notional) for notional in heatmap.active[:, bucket, column])
+    start, stop = heatmap.times[column : column + 2]
+    low, high = (float(edge) for edge in heatmap.edges[bucket : bucket + 2])
+    return Reading(
+        low=low,
+        high=high,
+        start=start,
+        stop=stop,
+        long=long,
+        short=short,
+        consumed=float(heatmap.consumed[:, bucket, column].sum()),
+        realised=_realised(view.liquidations, start, stop, low, high),
+        shares=_shares(view, bucket, column, long + short),
+    )
+
+
+def _shares(view: HeatmapView, bucket: int, column: int, total: float) -> dict[str, float]:
+    if total <= 0.0:
+        return {}
+    return {
+        exchange: float(part.active[:, bucket, column].sum()) / total
+        for exchange, part in view.parts.items()
+    }
+
+
+def _realised(
+    liquidations: Liquidations, start: np.datetime64, stop: np.datetime64, low: float, high: float
+) -> float:
+    price, time = liquidations.price, liquidations.time
+    inside = (time >= start) & (time < stop) & (price >= low) & (price < high)
+    return float(liquidations.notional[inside].sum())
+
+
+def reading_card(reading: Reading | None) -> list[Component]:
+    """Return what a reading says; its time, price and distance are written at the cursor."""
+    if reading is None:
+        return [html.P("Outside the map", className="reading-note")]
+    rows = [_row("At risk", usd(reading.total), "reading-total")]
+    if reading.total > 0.0:
+        rows += [
+            _row("Long", usd(reading.long), "is-long"),
+            _row("Short", usd(reading.short), "is-short"),
+        ]
+    if reading.consumed > 0.0:
+        rows.append(_row("Consumed (model)", usd(reading.consumed), "is-consumed"))
+    if reading.realised > 0.0:
+        rows.append(_row("Liquidated (reported)", usd(reading.realised), "is-realised"))
+    card: list[Component] = [html.Dl(rows, className="reading-rows")]
+    if reading.shares:
+        card.append(_share_bar(reading.shares))
+    return card
+
+
+def _row(label: str, value: str, kind: str) -> html.Div:
+    return html.Div([html.Dt(label), html.Dd(value)], className=kind)
+
+
+def _share_bar(shares: Mapping[str, float]) -> html.Div:
+    bar = [
+        html.Span(style={"width": percent(share, 2), "background": exchange_colour(exchange)})
+        for exchange, share in shares.items()
+    ]
+    names = [
+        html.Span(
+            [
+                html.I(style={"background": exchange_colour(exchange)}),
+                f"{exchange_name(exchange)} {percent(share, 0)}",
+            ]
+        )
+        for exchange, share in shares.items()
+    ]
+    return html.Div(
+        [html.Div(bar, className="share-bar"), html.Div(names, className="share-names")]
+    )

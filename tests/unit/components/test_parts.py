@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from components.arrays import encoded, milliseconds
+from components.controls import WINDOWS, exchange_options, profile_names
+from components.dialogs import profile_preview
+from components.key_figures import empty_strip, key_figures_strip
+from components.legend import legend_values
+from components.messages import empty_store_message, no_data_message
+from components.provenance import provenance
+from components.scales import colour_scale
+from engine.profiles import parse_profile
+
+from .conftest import texts
+
+
+def test_key_figures_are_written_as_an_analyst_reads_them(view):
+    written = texts(key_figures_strip(view))
+    assert "130.00" in written
+    assert "data to 2026-02-05 02:00 UTC" in written
+    assert "$20 · +15.38%" in written
+    assert written[(i := written.index("Long")) : i + 4] == ["Long", "$1.2M", "$0", "$0"]
+    assert written[(i := written.index("Short")) : i + 4] == ["Short", "$0", "$340k", "$0"]
+    assert "−25%" in written
+    assert "short-heavy" in written
+    assert "62%" in written
+
+
+def test_a_view_of_the_past_says_as_of_when(view):
+    later = replace(view, data_stop=view.data_stop + np.timedelta64(1, "D"))
+    assert "as of 2026-02-05 02:00 UTC" in texts(key_figures_strip(later))
+
+
+def test_the_empty_strip_has_as_many_cells(view):
+    assert len(empty_strip()) == len(key_figures_strip(view))
+
+
+def test_the_legend_says_what_each_colour_begins_at(view):
+    notional = view.heatmap.active.sum(axis=0) * 1e6
+    legend = legend_values(view.heatmap, colour_scale(notional, "linear"), "viridis")
+    assert len(legend["labels"]) == 256
+    assert legend["labels"][0] == "$0"
+    assert legend["labels"][255].startswith("$79.")
+    assert legend["unit"] == "USD per 20 of price"
+    assert "#440154" in legend["gradient"]
+
+
+def test_small_print_names_what_the_view_rests_on(view):
+    written = " · ".join(provenance(view))
+    assert "2026-02-05 00:00 → 2026-02-05 02:00 UTC" in written
+    assert "mark price" in written
+    assert "margin rules assumed for OKX" in written
+    assert "do not tie" not in written
+    assert "do not tie" in " · ".join(provenance(replace(view, ties=False)))
+
+
+def test_all_exchanges_come_first_with_their_colours_after():
+    options = exchange_options(["binance", "okx"])
+    assert [option["value"] for option in options] == ["all", "binance", "okx"]
+    assert options[2]["label"][1] == "OKX"
+
+
+def test_a_profile_of_the_readers_own_is_offered_while_it_is_chosen():
+    assert "10:0.5,50:0.5" in profile_names("10:0.5,50:0.5")
+    assert list(profile_names("wide"))[-1] == "custom"
+
+
+def test_windows_grow():
+    assert list(WINDOWS.values()) == sorted(WINDOWS.values())
+
+
+def test_messages_say_what_to_do():
+    assert "liqheat ingest PATH" in texts(no_data_message("Nothing is stored."))
+    assert "liqheat serve --demo" in texts(empty_store_message())
+
+
+def test_a_preview_shows_each_weight():
+    rows = texts(profile_preview(parse_profile("10:1,50:3")))
+    assert rows == ["10x", "25.0%", "50x", "75.0%"]
+
+
+def test_arrays_are_sent_as_base64_with_their_shape():
+    assert encoded(np.array([[1, 2], [3, 4]], np.uint8)) == {
+        "dtype": "u1",
+        "bdata": "AQIDBA==",
+        "shape": "2, 2",
+    }
+    assert "shape" not in encoded(np.zeros(3))
+
+
+def test_an_array_without_a_typed_counterpart_is_refused():
+    with pytest.raises(TypeError, match="int64 can't be sent"):
+        encoded(np.zeros(2, np.int64))
+
+
+def test_times_become_milliseconds():
+    assert milliseconds(np.array(["1970-01-01T00:00:01.5"], "datetime64[us]")).tolist() == [1500.0]
