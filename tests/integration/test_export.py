@@ -44,13 +44,20 @@ def export(database, monkeypatch, tmp_path, capsys):
     return run
 
 
+def query(sql):
+    """Return the columns of a query."""
+    with duckdb.connect(":memory:") as connection:
+        columns = connection.execute(sql)
+        return columns.fetchnumpy()
+
+
 def test_formats_hold_the_same_rows(export, tmp_path):
     for name in ("map.csv", "map.json", "map.parquet"):
         assert export(tmp_path / name)[0] == 0
     with (tmp_path / "map.csv").open() as file:
         rows = list(csv.DictReader(file))
     objects = json.loads((tmp_path / "map.json").read_text())
-    columns = duckdb.sql(f"SELECT * FROM '{tmp_path / 'map.parquet'}'").fetchnumpy()
+    columns = query(f"SELECT * FROM '{tmp_path / 'map.parquet'}'")
     assert list(rows[0]) == [
         "timestamp",
         "exchange",
@@ -69,13 +76,13 @@ def test_formats_hold_the_same_rows(export, tmp_path):
 
 def test_sides_tie_per_exchange_and_column(export, tmp_path):
     export(tmp_path / "map.parquet", exchanges="bybit,binance")
-    sides = duckdb.sql(
+    sides = query(
         f"""
         SELECT timestamp, exchange, sum(active_size) FILTER (side = 'long') AS long,
                sum(active_size) FILTER (side = 'short') AS short
         FROM '{tmp_path / "map.parquet"}' GROUP BY ALL
         """
-    ).fetchnumpy()
+    )
     assert sides["long"].size == 2 * 60
     assert_allclose(sides["long"], sides["short"], rtol=1e-9)
 
@@ -85,8 +92,7 @@ def test_pieces_of_a_long_export_join_without_overlap(export, tmp_path, monkeypa
     monkeypatch.setattr("app.export._CELLS_AT_ONCE", 350)
     export(tmp_path / "pieces.parquet", start=(START + 103 * STEP).isoformat())
     whole, pieces = (
-        duckdb.sql(f"SELECT * FROM '{tmp_path / name}.parquet'").fetchnumpy()
-        for name in ("whole", "pieces")
+        query(f"SELECT * FROM '{tmp_path / name}.parquet'") for name in ("whole", "pieces")
     )
     np.testing.assert_array_equal(whole["timestamp"], pieces["timestamp"])
     assert_allclose(whole["active_size"], pieces["active_size"], rtol=1e-9, atol=1e-9)
@@ -129,7 +135,7 @@ def test_a_name_without_a_format_and_a_missing_folder_are_explained(export, tmp_
 
 def test_columns_are_as_wide_as_asked(export, tmp_path):
     export(tmp_path / "map.parquet", interval="1h")
-    stamps = duckdb.sql(
+    stamps = query(
         f"SELECT DISTINCT timestamp AT TIME ZONE 'UTC' AS t FROM '{tmp_path / 'map.parquet'}'"
-    ).fetchnumpy()["t"]
+    )["t"]
     assert set(np.diff(np.sort(stamps))) == {np.timedelta64(timedelta(hours=1))}
