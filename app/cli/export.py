@@ -1,5 +1,6 @@
 """``liqheat export``: a map as a file."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -63,12 +64,13 @@ def export(
         price_high=price_high,
     )
     console = Console(stderr=True)
-    with Store.open(settings.database, read_only=True) as store:
-        heatmaps = StoredHeatmaps(store, settings)
+    with (
+        Store.open(settings.database, read_only=True) as store,
+        closing(StoredHeatmaps(store, settings)) as heatmaps,
+    ):
         chunks = export_chunks(heatmaps, request, step)
         shown = track(chunks, "Exporting", console=console, transient=True, total=None)
         rows = write_map(out, written_as, shown)
-        heatmaps.close()
     console.print(f"Wrote {rows:,} rows to {out}.", highlight=False)
 
 
