@@ -39,7 +39,8 @@ class ColourScale:
             index = self._log_index(notional)
         else:
             index = np.searchsorted(self.floor, notional, side="right") - 1.0
-        return index.astype(np.uint8)
+        colours: Indices = index.astype(np.uint8)
+        return colours
 
     def _log_index(self, notional: Floats) -> Floats:
         low, top = self.floor[1], self.floor[255]

@@ -1,0 +1,290 @@
+"""The page's callbacks as a browser calls them, over HTTP."""
+
+import asyncio
+import json
+import logging
+import re
+import threading
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from app.heatmaps import NoData
+from app.main import create_app
+from app.settings import Settings
+from tests.browser.fake_heatmaps import FakeHeatmaps
+
+STATE = {"symbol": "BTCUSDT", "window": "24h", "turn": 1}
+
+
+class NothingStored(FakeHeatmaps):
+    def symbols(self):
+        return []
+
+
+class Refusing(FakeHeatmaps):
+    """Raises what it is given, instead of a view."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def view(self, request):
+        raise self.error
+
+
+class Waiting(FakeHeatmaps):
+    """Keeps the readers of one symbol waiting."""
+
+    def __init__(self):
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def view(self, request):
+        if request.symbol == "ETHUSDT":
+            self.asked.set()
+            assert self.answer.wait(30)
+        return super().view(request)
+
+
+def call(heatmaps, *requests):
+    """Return the answers of one server to requests made one after the other."""
+
+    async def run():
+        async with client(heatmaps) as http:
+            return [await request(http) for request in requests]
+
+    return asyncio.run(run())
+
+
+def client(heatmaps):
+    server = create_app(Settings(), heatmaps)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=server), base_url="http://127.0.0.1", timeout=60
+    )
+
+
+def get(path):
+    return lambda http: http.get(path)
+
+
+def post(output, **values):
+    """Return a request of the callback whose outputs begin with ``output``."""
+
+    async def request(http):
+        dependencies = (await http.get("/_dash-dependencies")).json()
+        callback = next(c for c in dependencies if c["output"].lstrip(".").startswith(output))
+        names = callback["output"].strip(".").split("...")
+        filled = {
+            kind: [each | {"value": values.get(each["id"])} for each in callback[kind]]
+            for kind in ("inputs", "state")
+        }
+        outputs = [dict(zip(("id", "property"), n.rsplit(".", 1), strict=True)) for n in names]
+        body = {
+            "output": callback["output"],
+            "outputs": outputs if callback["output"].startswith("..") else outputs[0],
+            **filled,
+            "changedPropIds": [
+                f"{callback['inputs'][0]['id']}.{callback['inputs'][0]['property']}"
+            ],
+        }
+        answer = await http.post("/_dash-update-component", json=body)
+        return answer.json()["response"] if answer.status_code == 200 else answer
+
+    return request
+
+
+def picture(**state):
+    return post("heatmap.figure", state=STATE | state, intensity=[0, 255])
+
+
+def restore(search):
+    return post("symbol.options", location=search)
+
+
+def written(parts):
+    """Return all text in components as they are sent."""
+    return " ".join(re.findall(r'"children": "([^"]*)"', json.dumps(parts, ensure_ascii=False)))
+
+
+def test_the_page_asks_no_other_origin_for_anything():
+    (page,) = call(FakeHeatmaps(), get("/"))
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(addresses) > 5
+    assert all(address.startswith("/") for address in addresses)
+
+
+def test_bootstrap_comes_from_this_server():
+    (style,) = call(FakeHeatmaps(), get("/bootstrap/bootstrap.min.css"))
+    assert style.status_code == 200
+    assert "Bootstrap" in style.text[:200]
+
+
+def test_an_unknown_route_of_the_interface_is_a_json_404():
+    (answer,) = call(FakeHeatmaps(), get("/api/nothing"))
+    assert answer.status_code == 404
+    assert answer.json() == {"detail": "There is no /api/nothing."}
+
+
+def test_the_server_says_that_it_is_up():
+    (answer,) = call(FakeHeatmaps(), get("/health"))
+    assert answer.json()["status"] == "ok"
+
+
+def test_a_state_becomes_a_picture():
+    (answer,) = call(FakeHeatmaps(), picture())
+    heat = answer["heatmap"]["figure"]["data"][0]
+    assert (heat["type"], heat["z"]["dtype"]) == ("heatmap", "u1")
+    assert answer["message"]["children"] == []
+    assert answer["simulated"]["hidden"] is False
+    assert answer["shown"]["data"]["turn"] == 1
+
+
+def test_a_state_may_choose_exchanges_that_the_symbol_is_not_on():
+    (answer,) = call(FakeHeatmaps(), picture(exchanges=["bybit", "deribit"]))
+    assert answer["shown"]["data"]["request"]["exchanges"] == ["bybit"]
+
+
+def test_a_zoom_is_computed_at_its_own_resolution():
+    zoom = {
+        "start": "2026-02-08T00:00:30Z",
+        "stop": "2026-02-08T12:00:00Z",
+        "low": 50_000,
+        "high": 60_000,
+    }
+    (answer,) = call(FakeHeatmaps(), picture(zoom=zoom))
+    request = answer["shown"]["data"]["request"]
+    assert request["start"] == "2026-02-08T00:00:00Z"
+    assert request["stop"] == "2026-02-08T12:01:00Z"
+    assert answer["shown"]["data"]["price"] == [50_000, 60_000]
+
+
+def test_a_zoom_below_zero_begins_above_it():
+    zoom = {"start": "2026-02-08", "stop": "2026-02-09", "low": -5_000, "high": 60_000}
+    (answer,) = call(FakeHeatmaps(), picture(zoom=zoom))
+    assert answer["shown"]["data"]["price"][0] > 0
+
+
+def test_a_zoom_to_where_nothing_is_says_how_to_come_back():
+    zoom = {"start": "2030-02-08", "stop": "2030-02-09", "low": 1, "high": 60_000}
+    (answer,) = call(FakeHeatmaps(), picture(zoom=zoom))
+    assert "Double-click" in written(answer["message"])
+
+
+def test_an_empty_database_says_how_to_load_data():
+    restored, drawn = call(NothingStored(), restore(""), picture(symbol=""))
+    assert restored["symbol"] == {"options": [], "value": None}
+    assert "No market data yet" in written(drawn["message"])
+    assert "liqheat ingest PATH" in written(drawn["message"])
+
+
+def test_missing_data_are_a_sentence_and_clear_what_was_there():
+    (answer,) = call(Refusing(NoData("Nothing is stored for X.")), picture())
+    assert "Nothing is stored for X." in written(answer["message"])
+    assert "heatmap" not in answer
+    assert answer["provenance"]["children"] == []
+    assert "request" not in answer["shown"]["data"]
+
+
+def test_a_bad_choice_is_a_sentence():
+    error = ValueError("profile hot has nothing at or below 20x")
+    (answer,) = call(Refusing(error), picture())
+    assert "profile hot has nothing at or below 20x. Choose something else" in written(
+        answer["message"]
+    )
+
+
+def test_an_unforeseen_error_is_a_sentence_and_in_the_log(caplog):
+    with caplog.at_level(logging.ERROR):
+        (answer,) = call(Refusing(ZeroDivisionError("secret detail")), picture())
+    assert "Something went wrong" in written(answer["message"])
+    assert "secret detail" not in json.dumps(answer)
+    assert "secret detail" in caplog.text
+
+
+def test_any_callback_that_fails_says_so_on_the_page(caplog):
+    class Broken(FakeHeatmaps):
+        def symbols(self):
+            raise OSError("disk gone")
+
+    async def side_effects(http):
+        return await post("symbol.options", location="")(http)
+
+    with caplog.at_level(logging.ERROR):
+        (answer,) = call(Broken(), side_effects)
+    assert "disk gone" in caplog.text
+    assert "disk gone" not in str(answer)
+
+
+def test_an_address_fills_in_the_controls():
+    (answer,) = call(FakeHeatmaps(), restore("?symbol=SOLUSDT&exchanges=okx&window=3d&theme=light"))
+    assert answer["symbol"]["value"] == "SOLUSDT"
+    assert answer["exchanges"]["value"] == ["okx"]
+    assert answer["window"]["value"] == "3d"
+    assert answer["theme"]["data"] == "light"
+    assert answer["notice"]["children"] == ""
+
+
+def test_a_symbol_that_is_not_stored_is_replaced_and_said():
+    (answer,) = call(FakeHeatmaps(), restore("?symbol=XYZUSDT"))
+    assert answer["symbol"]["value"] == "BTCUSDT"
+    assert answer["notice"]["children"] == "Nothing is stored for XYZUSDT; this is BTCUSDT."
+
+
+def test_controls_write_the_address():
+    (answer,) = call(
+        FakeHeatmaps(), post("address.data", state=STATE | {"window": "3d"}, intensity=[5, 255])
+    )
+    assert answer["address"]["data"] == "?symbol=BTCUSDT&window=3d&intensity=5-255"
+
+
+def test_the_cursor_reads_the_cell_of_the_view_that_is_shown():
+    async def at_cursor(http):
+        drawn = await picture()(http)
+        shown = drawn["shown"]["data"]
+        time, price = sum(shown["time"]) / 2, shown["lastPrice"] * 1.03
+        cursor = {"time": time, "price": price, "key": "1:2:3"}
+        return await post("reading.children", cursor=cursor, shown=shown)(http)
+
+    (answer,) = call(FakeHeatmaps(), at_cursor)
+    assert "At risk" in written(answer["reading"])
+    assert answer["reading-key"]["data"] == "1:2:3"
+
+
+def test_a_profile_is_checked_while_it_is_written():
+    good, bad, empty = call(
+        FakeHeatmaps(),
+        *(
+            post("profile-check.children", **{"profile-text": text})
+            for text in ("10:1,50:3", "10:x", " ")
+        ),
+    )
+    assert "10:0.25,50:0.75" in good["profile-check"]["children"]
+    assert good["profile-apply"]["disabled"] is False
+    assert "is one of classic" in bad["profile-check"]["children"]
+    assert bad["profile-apply"]["disabled"] is True
+    assert empty["profile-apply"]["disabled"] is True
+
+
+def test_a_reader_who_waits_does_not_hold_up_another():
+    heatmaps = Waiting()
+
+    async def two_readers():
+        async with client(heatmaps) as http:
+            slow = asyncio.create_task(picture(symbol="ETHUSDT")(http))
+            await asyncio.to_thread(heatmaps.asked.wait, 30)
+            # The first is in the middle of its computation: the second gets its picture now.
+            quick = await picture(symbol="SOLUSDT")(http)
+            assert not slow.done()
+            heatmaps.answer.set()
+            return quick, await slow
+
+    quick, slow = asyncio.run(two_readers())
+    assert quick["shown"]["data"]["symbol"] == "SOLUSDT"
+    assert slow["shown"]["data"]["symbol"] == "ETHUSDT"
+
+
+@pytest.mark.parametrize("window", ["12h", "1y"])
+def test_a_window_ends_with_the_data(window):
+    (answer,) = call(FakeHeatmaps(), picture(window=window))
+    stop = datetime.fromtimestamp(answer["shown"]["data"]["time"][1] / 1000, UTC)
+    assert stop == FakeHeatmaps().extent("BTCUSDT")[1]
