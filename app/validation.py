@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 
 def sentence(error: ValidationError, called: Callable[[str], str] = str) -> str:
@@ -15,15 +16,20 @@ def sentence(error: ValidationError, called: Callable[[str], str] = str) -> str:
     called : callable
         From a field's name to what the reader calls it.
     """
-    return "; ".join(
-        f"{called('.'.join(str(part) for part in problem['loc']))} {_complaint(problem['msg'])}, "
-        f"but is {problem['input']!r}"
-        for problem in error.errors()
-    )
+    return "; ".join(_of_problem(problem, called) for problem in error.errors())
+
+
+def _of_problem(problem: ErrorDetails, called: Callable[[str], str]) -> str:
+    if problem["type"] == "value_error":  # a validator of ours, which says it all
+        return problem["msg"].removeprefix("Value error, ")
+    name = called(".".join(str(part) for part in problem["loc"]))
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    return f"{name} {_complaint(problem['msg'])}, but is {problem['input']!r}"
 
 
 def _complaint(message: str) -> str:
-    message = message.removeprefix("Value error, ").split(", unable")[0]
+    message = message.split(", unable")[0]
     for prefix in ("Input should be ", "String should "):
         if message.startswith(prefix):
             return f"must {'be ' * prefix.endswith('be ')}{message.removeprefix(prefix)}"

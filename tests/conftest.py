@@ -1,7 +1,6 @@
 """Fixtures and settings that all tests share."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ import pytest
 from hypothesis import settings
 
 # A kernel's first call compiles it, and interpreted it is slow: neither is a failure.
-settings.register_profile("default", deadline=None)
-settings.register_profile("few", deadline=None, max_examples=10)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.register_profile("liqheat", deadline=None)
+settings.load_profile("liqheat")
 
 ROOT = Path(__file__).resolve().parents[1]
 PAYLOADS = Path(__file__).parent / "payloads"

@@ -45,8 +45,9 @@ class LazyGroup(TyperGroup):
             failure = explain(error)
             if failure is None or ctx.params["debug"]:
                 raise
-            typer.echo(failure.message, err=True)
-            raise typer.Exit(failure.exit_code) from error
+        # Outside the handler, so that nothing keeps the error and what its frames hold.
+        typer.echo(failure.message, err=True)
+        raise typer.Exit(failure.exit_code)
 
 
 def load(command: Command) -> Any:
