@@ -71,14 +71,13 @@ def load_all(
 def _scratch(store: Store) -> Iterator[Path]:
     """Yield a folder to unpack in, beside the database where there is one.
 
-    A killed run leaves its folder behind; whoever holds the database open next owns it.
+    A killed run leaves its folder behind, and the next one takes it over.
     """
     if store.path is None:
         with tempfile.TemporaryDirectory(prefix="liqheat-") as folder:
             yield Path(folder)
         return
     scratch = store.path.with_name(f"{store.path.name}.unpacked")
-    shutil.rmtree(scratch, ignore_errors=True)
     try:
         yield scratch
     finally:
@@ -93,5 +92,7 @@ def _files(given: Path) -> list[Path]:
     return sorted(
         path
         for path in given.rglob("*")
-        if path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+        if path.name.lower().endswith(SUFFIXES)
+        and not path.name.startswith(".")
+        and not path.is_dir()
     )

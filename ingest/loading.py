@@ -14,7 +14,7 @@ from ingest.errors import FileError
 from ingest.kinds import FORMATS, Kind
 from ingest.recognise import Source
 from ingest.staging import Staging
-from ingest.store import Store, add_batch, bump_revision
+from ingest.store import Store, StoreError, add_batch, bump_revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,14 @@ def load(
     ------
     FileError
         If anything is wrong with it; then nothing of it is stored.
+    StoreError
+        If the database can't take it, for want of space or memory.
     """
     try:
         before = source.path.stat()
         digest = sha256(source.path)
         check_checksum(source.path, digest)
-        with store.cursor() as cursor, _temporary(cursor), _interruptible():
+        with _sentences(source), store.cursor() as cursor, _temporary(cursor):
             if _known(cursor, source, digest, keep_trades=keep_trades):
                 return Loaded(source, _interval(source, source.interval_seconds), known=True)
             with unpacked(source.path, scratch, limits) as file:
@@ -141,7 +143,7 @@ def _store(
 
 
 def _interval(source: Source, seconds: int | None) -> timedelta | None:
-    """Return the interval of the candles that a file gives: those made of trades are of a minute."""
+    """Return the interval of the candles that a file gives; trades become candles of a minute."""
     if source.kind is Kind.TRADES:
         return timedelta(minutes=1)
     return timedelta(seconds=seconds) if seconds else None
@@ -176,11 +178,14 @@ def _temporary(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise what Ctrl-C means where DuckDB says that a query was interrupted."""
+def _sentences(source: Source) -> Iterator[None]:
+    """Raise what DuckDB's errors mean: Ctrl-C, or a machine that has not enough of something."""
     try:
         yield
     except (RuntimeError, duckdb.InterruptException) as e:
         if "interrupt" not in str(e).lower():
             raise
         raise KeyboardInterrupt from e
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as e:
+        reason = str(e).splitlines()[0]
+        raise StoreError(f"Nothing of {source.path} could be stored: {reason}") from e

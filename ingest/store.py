@@ -102,13 +102,10 @@ class Store:
 
     def coverage(self, exchange: str | None = None, symbol: str | None = None) -> list[Coverage]:
         """Return what is stored per market and kind, with gaps; of all markets if not told."""
+        market = {"exchange": exchange, "symbol": symbol}
         with self.cursor() as cursor:
-            rows = cursor.execute(statement("coverage")).fetchall()
-        return [
-            _coverage(row)
-            for row in rows
-            if exchange in (None, row[0]) and symbol in (None, row[1])
-        ]
+            rows = cursor.execute(statement("coverage"), market).fetchall()
+        return [_coverage(row) for row in rows]
 
     def watermark(self, exchanges: Sequence[str], symbol: str) -> str:
         """Return a short text that changes whenever rows of these markets change.

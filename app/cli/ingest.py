@@ -170,7 +170,9 @@ def _print_summary(console: "Console", loaded: "Sequence[Loaded]", store: "Store
         table.add_column(header, justify="right")
     for header in ("From", "To", "Gaps", "Remarks"):
         table.add_column(header)
-    for s in summarise(loaded, store.coverage()):
+    markets = {(one.source.exchange, one.source.symbol) for one in loaded}
+    stored = [row for market in markets for row in store.coverage(*market)]
+    for s in summarise(loaded, stored):
         table.add_row(
             f"{s.exchange} {s.symbol}",
             _kind(s.kind, s.interval),

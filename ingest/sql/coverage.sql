@@ -1,4 +1,4 @@
--- First and last time, rows and gaps of every market and kind.
+-- First and last time, rows and gaps per market and kind; NULL asks for every exchange or symbol.
 -- A gap is where the next row starts later than the row before it lets expect.
 WITH spans AS (
     SELECT
@@ -9,6 +9,8 @@ WITH spans AS (
         open_time                                AS start,
         candle_stop(open_time, interval_seconds) AS stop
     FROM candles
+    WHERE exchange = coalesce($exchange, exchange)
+      AND symbol = coalesce($symbol, symbol)
     UNION ALL
     SELECT
         'mark-candles',
@@ -18,12 +20,18 @@ WITH spans AS (
         open_time,
         candle_stop(open_time, interval_seconds)
     FROM mark_candles
+    WHERE exchange = coalesce($exchange, exchange)
+      AND symbol = coalesce($symbol, symbol)
     UNION ALL
     SELECT 'metrics', exchange, symbol, NULL, time, time
     FROM open_interest
+    WHERE exchange = coalesce($exchange, exchange)
+      AND symbol = coalesce($symbol, symbol)
     UNION ALL
     SELECT 'funding', exchange, symbol, NULL, time, time
     FROM funding_rates
+    WHERE exchange = coalesce($exchange, exchange)
+      AND symbol = coalesce($symbol, symbol)
 ),
 steps AS (
     SELECT
@@ -63,9 +71,13 @@ regular AS (
 events AS (
     SELECT 'liquidations' AS kind, exchange, symbol, time
     FROM liquidations
+    WHERE exchange = coalesce($exchange, exchange)
+      AND symbol = coalesce($symbol, symbol)
     UNION ALL
     SELECT 'trades', exchange, symbol, time
     FROM trades
+    WHERE exchange = coalesce($exchange, exchange)
+      AND symbol = coalesce($symbol, symbol)
 )
 SELECT exchange, symbol, kind, interval_seconds, first, last, rows, gap_starts, gap_stops
 FROM regular

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 import zipfile
 from datetime import timedelta
@@ -422,6 +423,20 @@ def test_one_markets_file_does_not_get_into_anothers_rows(store, tmp_path):
     path.write_text(text(ROWS, KLINES))
     told = Told("binance", "BTCUSDT", Kind.CANDLES)
     assert_refused(store, path, "found a file named for ETHUSDT", told)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
+    path = write_klines(tmp_path, ROWS)
+
+    class Slow(Store):
+        """Between a look at the file and its rows, somebody touches it."""
+
+        def cursor(self):
+            os.utime(path, ns=(0, 0))
+            return super().cursor()
+
+    with Slow.open(":memory:") as store:
+        assert_refused(store, path, "expected a file at rest, found one that changed")
 
 
 def test_a_path_that_does_not_exist_is_named(store, tmp_path):
