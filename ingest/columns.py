@@ -1,4 +1,4 @@
-"""Columns on their way into the database."""
+"""Columns on their way into the database and out of it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+"""Arrays of one length by column name."""
 
 Columns = Mapping[str, Any]
 """Arrays of one length by column name; a scalar stands for a column of that value."""
@@ -66,6 +69,11 @@ def batch(table: str, columns: Columns) -> dict[str, NDArray[Any]]:
     return {name: _column(table, name, value, length) for name, value in given.items()}
 
 
+def unmasked(columns: Arrays) -> Arrays:
+    """Return columns as DuckDB gives them without their masks: NULL becomes NaN or NaT."""
+    return {name: _unmasked(values) for name, values in columns.items()}
+
+
 def _check_names(table: str, given: Columns) -> None:
     required = {*MARKET, *REQUIRED[table]}
     known = required | OPTIONAL.get(table, {}).keys()
@@ -103,3 +111,10 @@ def _check_values(table: str, name: str, column: NDArray[Any]) -> None:
 
 def _and(names: Sequence[str]) -> str:
     return ", ".join(names)
+
+
+def _unmasked(values: NDArray[Any]) -> NDArray[Any]:
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+    return values.filled(missing) if values.mask.any() else values.data

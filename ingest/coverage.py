@@ -1,8 +1,8 @@
 """What is stored of each market."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 
 class Span(NamedTuple):
@@ -44,6 +44,24 @@ class MarketCoverage:
     liquidation_rows: int
     mark_rows: int
 
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Return a row of ``sql/markets.sql``."""
+        exchange, symbol, intervals, first, last, rows, oi_first, oi_last, *counts = row
+        return cls(
+            exchange=exchange,
+            symbol=symbol,
+            intervals=tuple(timedelta(seconds=seconds) for seconds in intervals),
+            first=_aware(first),
+            last=_aware(last),
+            rows=rows,
+            open_interest_first=oi_first and _aware(oi_first),
+            open_interest_last=oi_last and _aware(oi_last),
+            open_interest_rows=counts[0],
+            liquidation_rows=counts[1],
+            mark_rows=counts[2],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -72,3 +90,25 @@ class Coverage:
     last: datetime
     rows: int
     gaps: tuple[Span, ...]
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Return a row of ``sql/coverage.sql``."""
+        exchange, symbol, kind, seconds, first, last, rows, starts, stops = row
+        return cls(
+            exchange=exchange,
+            symbol=symbol,
+            kind=kind,
+            interval=None if seconds is None else timedelta(seconds=seconds),
+            first=_aware(first),
+            last=_aware(last),
+            rows=rows,
+            gaps=tuple(
+                Span(_aware(start), _aware(stop))
+                for start, stop in zip(starts or (), stops or (), strict=True)
+            ),
+        )
+
+
+def _aware(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC)

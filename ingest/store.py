@@ -10,20 +10,17 @@ from typing import Any, Self
 
 import duckdb
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.bars import Bars
-from ingest.columns import Columns, batch
-from ingest.coverage import Coverage, MarketCoverage, Span
+from ingest.columns import Arrays, Columns, batch, unmasked
+from ingest.coverage import Coverage, MarketCoverage
 from ingest.database import StoreError, StoreLocked, StoreTooNew, connect, statement
 from ingest.intervals import finest_interval
 
-__all__ = ["Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
+__all__ = ["Arrays", "Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
 
 LATE = timedelta(seconds=10)
 """A sample of open interest stamped up to this long after a bar's end still belongs to the bar."""
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class Store:
@@ -71,6 +68,13 @@ class Store:
         """Close the database, so that another process can open it."""
         self._connection.close()
 
+    def lock_down(self) -> None:
+        """Keep DuckDB from anything but this database: files, extensions, settings.
+
+        For a process that answers strangers. Files can't be loaded afterwards.
+        """
+        self._connection.execute(statement("lock_down"))
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one reader; cursors are not shared between threads."""
         return self._connection.cursor()
@@ -98,14 +102,14 @@ class Store:
         """Return the markets that have candles, by symbol and exchange."""
         with self.cursor() as cursor:
             rows = cursor.execute(statement("markets")).fetchall()
-        return [_market(row) for row in rows]
+        return [MarketCoverage.from_row(row) for row in rows]
 
     def coverage(self, exchange: str | None = None, symbol: str | None = None) -> list[Coverage]:
         """Return what is stored per market and kind, with gaps; of all markets if not told."""
         market = {"exchange": exchange, "symbol": symbol}
         with self.cursor() as cursor:
             rows = cursor.execute(statement("coverage"), market).fetchall()
-        return [_coverage(row) for row in rows]
+        return [Coverage.from_row(row) for row in rows]
 
     def watermark(self, exchanges: Sequence[str], symbol: str) -> str:
         """Return a short text that changes whenever rows of these markets change.
@@ -167,7 +171,7 @@ class Store:
             }
             parameters = span | ages
             parameters |= {"interval_seconds": seconds, "mark_interval_seconds": mark or 0}
-            columns = _plain(cursor.execute(statement("bars"), parameters).fetchnumpy())
+            columns = unmasked(cursor.execute(statement("bars"), parameters).fetchnumpy())
             initial = None
             if columns["open_time"].size:
                 at = market | ages | {"time": columns["open_time"][0].item()}
@@ -293,7 +297,7 @@ class Store:
         if start is not None and stop is not None:
             parameters |= {"start": naive(start), "stop": naive(stop)}
         with self.cursor() as cursor:
-            return _plain(cursor.execute(statement(name), parameters).fetchnumpy())
+            return unmasked(cursor.execute(statement(name), parameters).fetchnumpy())
 
     def _add(self, table: str, columns: Columns) -> int:
         rows = batch(table, columns)
@@ -331,53 +335,3 @@ def naive(time: datetime) -> datetime:
 
 def _finest(cursor: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> int | None:
     return finest_interval(dict(cursor.execute(statement(name), parameters).fetchall()))
-
-
-def _plain(columns: Arrays) -> Arrays:
-    """Return arrays without masks: NULL becomes NaN or NaT."""
-    return {name: _unmasked(values) for name, values in columns.items()}
-
-
-def _unmasked(values: NDArray[Any]) -> NDArray[Any]:
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
-    return values.filled(missing) if values.mask.any() else values.data
-
-
-def _market(row: tuple[Any, ...]) -> MarketCoverage:
-    exchange, symbol, intervals, first, last, rows, oi_first, oi_last, *counts = row
-    return MarketCoverage(
-        exchange=exchange,
-        symbol=symbol,
-        intervals=tuple(timedelta(seconds=seconds) for seconds in intervals),
-        first=_aware(first),
-        last=_aware(last),
-        rows=rows,
-        open_interest_first=oi_first and _aware(oi_first),
-        open_interest_last=oi_last and _aware(oi_last),
-        open_interest_rows=counts[0],
-        liquidation_rows=counts[1],
-        mark_rows=counts[2],
-    )
-
-
-def _coverage(row: tuple[Any, ...]) -> Coverage:
-    exchange, symbol, kind, seconds, first, last, rows, starts, stops = row
-    return Coverage(
-        exchange=exchange,
-        symbol=symbol,
-        kind=kind,
-        interval=None if seconds is None else timedelta(seconds=seconds),
-        first=_aware(first),
-        last=_aware(last),
-        rows=rows,
-        gaps=tuple(
-            Span(_aware(start), _aware(stop))
-            for start, stop in zip(starts or (), stops or (), strict=True)
-        ),
-    )
-
-
-def _aware(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC)

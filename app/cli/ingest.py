@@ -62,7 +62,7 @@ def ingest(
     from ingest.ingestion import find
     from ingest.intervals import parse_interval
     from ingest.recognise import Told
-    from ingest.store import Store
+    from ingest.store import Store, StoreError
 
     settings = load_settings(database=database)
     seconds = int(parse_interval(interval).total_seconds()) if interval else None
@@ -73,6 +73,11 @@ def ingest(
     if found.sources:
         limits = Limits(bytes=int(max_gigabytes * 1e9), ratio=max_ratio)
         with Store.open(settings.database) as store:
+            if store.is_simulated():
+                raise StoreError(
+                    f"{settings.database} holds the simulated market, which real data must not mix "
+                    "with. Choose another file with --database."
+                )
             loaded, failed = _load(store, found, progress_console, limits, keep_trades=keep_trades)
             _print_summary(console, loaded, store)
         bad += failed

@@ -119,6 +119,15 @@ def test_no_file_to_load_says_what_was_looked_for(liqheat, tmp_path):
     assert not (tmp_path / "market.duckdb").exists()
 
 
+def test_real_data_do_not_mix_with_the_simulated_market(liqheat, tmp_path):
+    write_klines(tmp_path, klines(3))
+    with Store.open(tmp_path / "market.duckdb") as store:
+        store.mark_simulated()
+    code, _, err = liqheat("ingest", tmp_path)
+    assert (code, "holds the simulated market" in err) == (2, True)
+    assert liqheat("coverage")[0] == 1
+
+
 def test_coverage_lists_only_so_many_gaps_and_only_what_is_asked_for(liqheat, tmp_path):
     write_klines(tmp_path, klines(9)[::2])
     liqheat("ingest", tmp_path)

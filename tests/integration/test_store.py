@@ -304,6 +304,19 @@ def test_rows_outlive_the_process_and_several_may_read(tmp_path):
         subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_a_store_that_is_locked_down_reads_and_writes_only_itself(tmp_path):
+    secret = tmp_path / "secret.csv"
+    secret.write_text("a,b\n1,2\n")
+    with Store.open(tmp_path / "market.duckdb") as store:
+        store.lock_down()
+        store.add_candles(candles(minutes=[0], price=[1]))
+        assert len(whole_day(store)) == 1
+        with store.cursor() as cursor, pytest.raises(duckdb.PermissionException):
+            cursor.execute("SELECT * FROM read_csv($path)", {"path": str(secret)})
+        with store.cursor() as cursor, pytest.raises(duckdb.InvalidInputException):
+            cursor.execute("SET GLOBAL enable_external_access = true")
+
+
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_locked_database_names_the_process_that_holds_it(tmp_path, read_only):
     path = tmp_path / "market.duckdb"
