@@ -112,6 +112,7 @@ class StoredHeatmaps:
         self._disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
         self._books: Memory[StoredBook] = Memory(_BOOKS_IN_MEMORY)
         self._views: Memory[HeatmapView] = Memory(_VIEWS_IN_MEMORY)
+        self._lists: Memory[list[MarketCoverage]] = Memory(1)
         self._simulated = store.is_simulated()
 
     def close(self) -> None:
@@ -121,13 +122,13 @@ class StoredHeatmaps:
     def symbols(self) -> list[str]:
         """Return the stored symbols, the one with most exchanges first."""
         counts: dict[str, int] = {}
-        for market in self._store.markets():
+        for market in self._all_markets():
             counts[market.symbol] = counts.get(market.symbol, 0) + 1
         return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
 
     def exchanges(self, symbol: str) -> list[str]:
         """Return the exchanges that have the symbol."""
-        return sorted(m.exchange for m in self._store.markets() if m.symbol == symbol)
+        return sorted(m.exchange for m in self._all_markets() if m.symbol == symbol)
 
     def extent(self, symbol: str) -> tuple[datetime, datetime]:
         """Return start of the first and end of the last bar that can be mapped.
@@ -178,6 +179,10 @@ class StoredHeatmaps:
         }
         return draw(request, shown, liquidations, simulated=self._simulated, watermark=watermark)
 
+    def _all_markets(self) -> list[MarketCoverage]:
+        # Counting the rows of a large database takes a while, asking whether they changed does not.
+        return self._lists.get(self._store.watermark(), self._store.markets)
+
     def _stored(self, request: HeatmapRequest, watermark: str) -> list[StoredBook]:
         model = request.assumed()
         return [
@@ -187,7 +192,7 @@ class StoredHeatmaps:
 
     def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""
-        stored = [market for market in self._store.markets() if market.symbol == symbol]
+        stored = [market for market in self._all_markets() if market.symbol == symbol]
         if not stored:
             raise NoData(
                 f"Nothing is stored for {symbol} yet. Load candles and open interest with "

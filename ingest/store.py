@@ -111,10 +111,11 @@ class Store:
             rows = cursor.execute(statement("coverage"), market).fetchall()
         return [Coverage.from_row(row) for row in rows]
 
-    def watermark(self, exchanges: Sequence[str], symbol: str) -> str:
+    def watermark(self, exchanges: Sequence[str] = (), symbol: str | None = None) -> str:
         """Return a short text that changes whenever rows of these markets change.
 
-        No exchanges means all that have the symbol. Two databases never share a watermark.
+        No exchanges means all that have the symbol, no symbol all there are. Two databases never
+        share a watermark.
         """
         with self.cursor() as cursor:
             rows = cursor.execute(statement("revisions"), {"symbol": symbol}).fetchall()
