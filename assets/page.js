@@ -165,11 +165,11 @@
   // --- the address ---------------------------------------------------------------------------
 
   function address(search) {
-    if (search == null || search === location.search) return;
-    const target = location.pathname + search;
-    const first = !history.state || !history.state.liqheat;
+    if (search == null) return;
+    const first = !history.state || !history.state.liqheat; // as the reader came, or a link had it
+    if (!first && search === location.search) return;
     const method = first || onlyLooks(location.search, search) ? "replaceState" : "pushState";
-    history[method]({ liqheat: true }, "", target);
+    history[method]({ liqheat: true }, "", location.pathname + search);
   }
 
   function onlyLooks(before, after) {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dash_bootstrap_components as dbc
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from components import ids
@@ -54,11 +54,8 @@ LAYER_NAMES = {
 
 
 def symbol_selector() -> html.Div:
-    """Return the dropdown of symbols; it is searched by typing."""
-    dropdown = dcc.Dropdown(
-        id=ids.SYMBOL, clearable=False, placeholder="Symbol", maxHeight=360, optionHeight=34
-    )
-    return _labelled("Symbol", ids.SYMBOL, dropdown, "symbol-selector")
+    """Return the dropdown of symbols; they are filled in when they are known."""
+    return _select("Symbol", ids.SYMBOL, {})
 
 
 def exchange_selector() -> html.Div:

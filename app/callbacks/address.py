@@ -70,7 +70,7 @@ def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
         problems.append(f"Nothing is stored for {symbol}; this is {symbols[0]}.")
         symbol = symbols[0]
     return (
-        symbols,
+        select_options({name: name for name in symbols}),
         symbol,
         list(state.exchanges) or [ALL_EXCHANGES],
         state.window,

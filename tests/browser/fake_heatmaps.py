@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from heapq import heappop, heappush
+from threading import Event
 
 import numpy as np
 
@@ -61,6 +62,29 @@ class FakeHeatmaps:
         if not request.start < request.stop:
             raise ValueError("the start of the range must be before its stop")
         return _view(request)
+
+
+class NothingStored(FakeHeatmaps):
+    """An empty database."""
+
+    def symbols(self):
+        return []
+
+
+class WaitingHeatmaps(FakeHeatmaps):
+    """Keeps the readers of ETHUSDT waiting, and breaks for those of SOLUSDT when told to."""
+
+    def __init__(self):
+        self.asked, self.answer = Event(), Event()
+        self.broken = False
+
+    def view(self, request):
+        if request.symbol == "ETHUSDT":
+            self.asked.set()
+            assert self.answer.wait(60)
+        if request.symbol == "SOLUSDT" and self.broken:
+            raise ZeroDivisionError("secret detail")
+        return super().view(request)
 
 
 @cache

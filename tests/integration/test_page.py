@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import re
-import threading
 from datetime import UTC, datetime
 
 import httpx
@@ -13,14 +12,9 @@ import pytest
 from app.heatmaps import NoData
 from app.main import create_app
 from app.settings import Settings
-from tests.browser.fake_heatmaps import FakeHeatmaps
+from tests.browser.fake_heatmaps import FakeHeatmaps, NothingStored, WaitingHeatmaps
 
 STATE = {"symbol": "BTCUSDT", "window": "24h", "turn": 1}
-
-
-class NothingStored(FakeHeatmaps):
-    def symbols(self):
-        return []
 
 
 class Refusing(FakeHeatmaps):
@@ -31,19 +25,6 @@ class Refusing(FakeHeatmaps):
 
     def view(self, request):
         raise self.error
-
-
-class Waiting(FakeHeatmaps):
-    """Keeps the readers of one symbol waiting."""
-
-    def __init__(self):
-        self.asked, self.answer = threading.Event(), threading.Event()
-
-    def view(self, request):
-        if request.symbol == "ETHUSDT":
-            self.asked.set()
-            assert self.answer.wait(30)
-        return super().view(request)
 
 
 def call(heatmaps, *requests):
@@ -266,7 +247,7 @@ def test_a_profile_is_checked_while_it_is_written():
 
 
 def test_a_reader_who_waits_does_not_hold_up_another():
-    heatmaps = Waiting()
+    heatmaps = WaitingHeatmaps()
 
     async def two_readers():
         async with client(heatmaps) as http:

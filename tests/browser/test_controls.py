@@ -1,0 +1,255 @@
+"""Each control does what it says: read back from the request, the figure and the address."""
+
+import pytest
+from selenium.webdriver import Keys
+
+from components.controls import WINDOWS
+from components.palettes import PALETTES
+from components.theme import THEMES
+
+HOUR = 3_600_000
+
+
+def test_the_symbol_dropdown_changes_the_market(page):
+    page.open()
+    with page.redrawn():
+        page.select("symbol", "ETHUSDT")
+    assert page.request["symbol"] == "ETHUSDT"
+    assert "symbol=ETHUSDT" in page.search
+    assert "ETHUSDT" in page.run("return plot().layout.annotations.map((a) => a.text).join()")
+    assert page.driver.title.endswith("ETHUSDT · Liquidation heatmap")
+
+
+def test_exchange_chips_choose_single_exchanges_or_all(page):
+    page.open()
+    assert page.chosen("exchanges") == ["all"]
+    with page.redrawn():
+        page.tick("exchanges", "bybit")
+    assert page.chosen("exchanges") == ["bybit"]
+    assert page.request["exchanges"] == ["bybit"]
+    with page.redrawn():
+        page.tick("exchanges", "okx")
+    assert page.request["exchanges"] == ["bybit", "okx"]
+    assert "exchanges=bybit,okx" in page.search
+    with page.redrawn():
+        page.tick("exchanges", "all")
+    assert page.chosen("exchanges") == ["all"]
+    assert page.request["exchanges"] == []
+    assert "exchanges" not in page.search
+
+
+def test_the_last_exchange_taken_away_means_all(page):
+    page.open("?exchanges=okx")
+    with page.redrawn():
+        page.tick("exchanges", "okx")
+    assert page.chosen("exchanges") == ["all"]
+
+
+def test_fewer_exchanges_are_less_heat(page):
+    page.open("?mapping=linear")
+    everything = page.run("return window.lastDrawn.lastPrice"), page.text(".legend-high")
+    with page.redrawn():
+        page.tick("exchanges", "okx")
+    page.wait(lambda: page.text(".legend-high") != everything[1])
+
+
+def test_every_window_has_its_length(page):
+    page.open("?window=3d")
+    for window in ("12h", "24h", "48h", "7d", "14d", "30d", "3d"):
+        with page.redrawn():
+            page.tick("window", window)
+        page.wait(lambda w=window: page.heat["stop"] - page.heat["start"] == WINDOWS[w] * HOUR)
+        assert page.ranges[0] == [page.heat["start"], page.heat["stop"]]
+        assert page.search == f"?symbol=BTCUSDT&window={window}".replace("&window=7d", "")
+
+
+def test_a_window_longer_than_the_data_shows_what_there_is(page):
+    page.open("?window=1y")
+    assert page.heat["stop"] - page.heat["start"] == 40 * 24 * HOUR
+
+
+def test_a_custom_range_begins_from_what_is_shown(page):
+    page.open("?window=24h")
+    with page.redrawn():
+        page.tick("window", "custom")
+    assert page.find("#start").get_attribute("value") == "2026-02-09T00:00"
+    assert page.find("#stop").get_attribute("value") == "2026-02-10T00:00"
+    with page.redrawn():
+        page.run(SET_FIELD, "start", "2026-02-07T12:00")
+    assert page.request["start"] == "2026-02-07T12:00:00Z"
+    assert page.request["stop"] == "2026-02-10T00:00:00Z"
+    assert "start=2026-02-07T12:00&stop=2026-02-10T00:00" in page.search
+
+
+# How a date field is filled in depends on the browser's language; its value does not.
+SET_FIELD = """
+const field = document.getElementById(arguments[0]);
+const { set } = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
+set.call(field, arguments[1]);
+field.dispatchEvent(new Event("input", { bubbles: true }));
+field.focus();
+field.blur();
+"""
+
+
+def test_the_model_is_asked_for(page):
+    page.open()
+    with page.redrawn():
+        page.select("model", "time-evolving")
+    assert page.request["model"] == "time-evolving"
+    assert "model=time-evolving" in page.search
+
+
+def test_a_named_leverage_profile_is_asked_for(page):
+    page.open()
+    with page.redrawn():
+        page.select("profile", "hot")
+    assert page.request["profile"] == "hot"
+    assert "profile=hot" in page.search
+    with page.redrawn():
+        page.select("profile", "own")
+    assert page.request["profile"] == ""
+
+
+def test_a_leverage_profile_can_be_written(page):
+    page.open()
+    page.select("profile", "custom")
+    page.wait(lambda: page.find("#profile-text").is_displayed())
+    page.find("#profile-text").send_keys("10:1, 50:x")
+    page.wait(lambda: "is one of classic" in page.text("#profile-check"))
+    assert not page.find("#profile-apply").is_enabled()
+    page.find("#profile-text").send_keys(Keys.BACKSPACE, "3")
+    page.wait(lambda: page.find("#profile-apply").is_enabled())
+    assert page.text("#profile-preview").split() == ["10x", "25.0%", "50x", "75.0%"]
+    with page.redrawn():
+        page.click("#profile-apply")
+    assert page.request["profile"] == "10:0.25,50:0.75"
+    assert "profile=10:0.25,50:0.75" in page.search
+    page.wait(lambda: page.find("#profile").get_attribute("value") == "10:0.25,50:0.75")
+
+
+def test_leaving_the_profile_editor_changes_nothing(page):
+    page.open("?profile=hot")
+    page.select("profile", "custom")
+    page.wait(lambda: page.find("#profile-cancel").is_displayed())
+    page.click("#profile-cancel")
+    page.wait(lambda: page.find("#profile").get_attribute("value") == "hot")
+    assert page.request["profile"] == "hot"
+
+
+def test_the_side_rule_is_asked_for(page):
+    page.open()
+    with page.redrawn():
+        page.select("side-rule", "candle")
+    assert page.request["side_rule"] == "candle"
+    assert "side_rule=candle" in page.search
+
+
+@pytest.mark.parametrize("mapping", ["log", "quantile"])
+def test_the_colour_mapping_changes_the_colours(page, mapping):
+    page.open()
+    linear, request = page.heat["sum"], page.request
+    with page.redrawn():
+        page.tick("mapping", mapping)
+    page.wait(lambda: page.heat["sum"] > 1.2 * linear)
+    assert page.request == request
+    assert f"mapping={mapping}" in page.search
+
+
+def test_every_palette_colours_heat_and_legend(page):
+    page.open("?palette=greys")
+    for name, palette in PALETTES.items():
+        with page.redrawn():
+            page.select("palette", name)
+        page.wait(lambda p=palette: page.heat["colours"] == list(p.knots))
+        gradient = page.run(
+            "return document.getElementById('legend').style.getPropertyValue('--gradient')"
+        )
+        assert palette.knots[0] in gradient
+        assert palette.knots[-1] in gradient
+
+
+@pytest.mark.parametrize(
+    ("layer", "trace"),
+    [
+        ("consumed", "consumed"),
+        ("candles", "candles rising"),
+        ("liquidations", "long liquidations"),
+        ("profile", "open longs"),
+    ],
+)
+def test_a_layer_can_be_taken_away_and_put_back(page, layer, trace):
+    page.open("?window=3d")
+    assert trace in page.traces
+    with page.redrawn():
+        page.tick("layers", layer)
+    page.wait(lambda: trace not in page.traces)
+    assert layer not in page.search.split("layers=")[1]
+    with page.redrawn():
+        page.tick("layers", layer)
+    page.wait(lambda: trace in page.traces)
+    assert "layers" not in page.search
+
+
+def test_the_heat_can_be_taken_away_and_still_be_read(page):
+    page.open()
+    with page.redrawn():
+        page.tick("layers", "active")
+    page.wait(lambda: page.heat["opacity"] == 0)
+    page.point(0.9, 0.9).perform()
+    page.wait(lambda: "At risk" in page.text("#reading"))
+
+
+def test_the_intensity_handles_recolour_without_asking_the_server(page):
+    page.open()
+    turn = page.run("return window.lastDrawn.turn")
+    low, high = page.driver.find_elements("css selector", "#intensity [role=slider]")
+    before = page.text(".legend-low")
+    low.send_keys(*[Keys.PAGE_UP] * 3)
+    high.send_keys(*[Keys.ARROW_LEFT] * 5)
+    page.wait(lambda: page.heat["zmin"] > 0 and page.heat["zmax"] == 250)
+    assert page.text(".legend-low") != before
+    page.wait(lambda: f"intensity={page.heat['zmin']}-250" in page.search)
+    assert page.run("return window.lastDrawn.turn") == turn
+    assert low.get_attribute("aria-valuetext") == page.text(".legend-low")
+
+
+def test_the_theme_button_changes_page_and_figure(page):
+    page.open()
+    assert page.run("return document.documentElement.dataset.bsTheme") == "dark"
+    with page.redrawn():
+        page.click("#theme-toggle")
+    assert page.run("return document.documentElement.dataset.bsTheme") == "light"
+    page.wait(lambda: page.run("return plot().layout.paper_bgcolor") == THEMES["light"].paper)
+    assert "theme=light" in page.search
+
+
+def test_the_link_is_copied(page):
+    page.open("?window=3d")
+    page.driver.execute_cdp_cmd(
+        "Browser.grantPermissions",
+        {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": page.server},
+    )
+    page.click("#copy-link")
+    page.wait(lambda: page.find("#copy-link").get_attribute("data-said") == "Link copied")
+    copied = page.driver.execute_async_script(
+        "navigator.clipboard.readText().then(arguments[arguments.length - 1])"
+    )
+    assert copied == page.driver.current_url
+
+
+def test_key_figures_are_those_of_the_picture(page):
+    page.open()
+    strip = page.text("#key-figures")
+    for label in ("Last price", "Nearest cluster above", "±5%", "Imbalance", "Max pain"):
+        assert label in strip
+    assert "62%" in strip
+    last = page.run("return window.lastDrawn.lastPrice")
+    assert f"{last:,.1f}" in strip
+    assert f"{last:,.1f}" in page.run("return plot().layout.annotations[0].text")
+
+
+def test_simulated_data_carry_a_badge(page):
+    page.open()
+    assert page.find("#simulated").is_displayed()
+    assert page.text("#simulated").upper() == "SIMULATED"
