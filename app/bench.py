@@ -43,12 +43,14 @@ def jobs(npz: Path | None = None) -> list[Result]:
         sizes = {bars: grid}
     else:
         sizes = GRIDS
-    return [
+    engine: list[Result] = [
         {"name": f"{prefix}_{bars}", "model": model, "bars": bars, "grid": grid}
         for model, prefix in _PREFIX.items()
         for bars, grid in sizes.items()
         if model == "time-evolving" or bars > 1_000 or npz is not None
-    ] + [{"name": "append_one_bar", "model": "time-evolving", "bars": max(sizes)}]
+    ]
+    engine.append({"name": "append_one_bar", "model": "time-evolving", "bars": max(sizes)})
+    return engine if npz is not None else [*engine, {"name": "ingest_ratio"}]
 
 
 def measure(job: Result, npz: Path | None = None) -> Result:
@@ -131,6 +133,23 @@ def _append_one_bar(job: Result, columns: Mapping[str, Floats]) -> Callable[[], 
 
 
 def _run(job: Result) -> Result:
+    return _run_ingest() if job["name"] == "ingest_ratio" else _run_engine(job)
+
+
+def _run_ingest() -> Result:
+    from app.bench_ingest import ingest_ratio
+
+    found = ingest_ratio()
+    return {
+        "name": "ingest_ratio",
+        "seconds": found["ingest_seconds"],
+        "peak_rss_mb": peak_rss_mb(),
+        "ratio": found["ingest_ratio"],
+        **found,
+    }
+
+
+def _run_engine(job: Result) -> Result:
     columns = np.load(job["npz"]) if job["npz"] else random_market(job["bars"])
     missing = [name for name in _FIELDS if name not in columns]
     if missing:

@@ -52,13 +52,13 @@ def bench(
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
-    table = Table("name", "median", "peak memory", "bars", "tiers", "grid")
+    table = Table("name", "median", "peak memory", "bars, rows", "tiers", "grid")
     for result in results:
         table.add_row(
             result["name"],
             _value(result),
             f"{result['peak_rss_mb']:,.0f} MB" if result.get("peak_rss_mb") else "",
-            f"{result['bars']:,}" if "bars" in result else "",
+            f"{size:,}" if (size := result.get("bars") or result.get("rows")) else "",
             str(result.get("tiers", "")),
             " × ".join(str(size) for size in result.get("grid", ())),
         )
@@ -66,6 +66,9 @@ def bench(
 
 
 def _value(result: dict[str, float]) -> str:
-    if "seconds" in result:
-        return f"{result['seconds'] * 1e3:,.2f} ms"
-    return f"{next(value for key, value in result.items() if key != 'name'):.2f}"
+    """Return a result's figure: an exponent, a ratio to DuckDB's time, or milliseconds."""
+    if "exponent" in result:
+        return f"exponent {result['exponent']:.2f}"
+    if "ratio" in result:
+        return f"{result['ratio']:.2f} × read_csv"
+    return f"{result['seconds'] * 1e3:,.2f} ms"

@@ -1,12 +1,6 @@
-"""Speed of loading trades, beside DuckDB's own reading of the same bytes.
+"""Speed of loading trades, beside DuckDB's own reading of the same bytes."""
 
-Run with ``python -m benchmarks.ingest [--rows N] [--json]``.
-"""
-
-import argparse
-import json
 import statistics
-import sys
 import tempfile
 import time
 import zipfile
@@ -96,21 +90,3 @@ def _ingest(path: Path, database: Path, *, keep_trades: bool = False) -> float:
         begin = time.perf_counter()
         load(store, recognise(path), database.with_suffix(".unpacked"), keep_trades=keep_trades)
         return time.perf_counter() - begin
-
-
-def main() -> None:
-    """Print the measurement."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=ROWS)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    result = ingest_ratio(arguments.rows)
-    if arguments.json:
-        sys.stdout.write(json.dumps(result) + "\n")
-        return
-    for name, value in result.items():
-        sys.stdout.write(f"{name:32} {value:14,.2f}\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-from benchmarks.ingest import ingest_ratio
+from app.bench_ingest import ingest_ratio
 
 
 def test_the_benchmark_of_ingestion_measures_each_way():
