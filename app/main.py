@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.callbacks import register_callbacks
 from app.heatmaps import Heatmaps
+from app.policy import OwnFilesOnly
 from app.settings import Settings
 from components import ids
 from components.heatmap_page import heatmap_page
@@ -75,6 +76,7 @@ def create_app(settings: Settings, heatmaps: Heatmaps) -> FastAPI:
     )
     dash_app.layout = heatmap_page()
     register_callbacks(dash_app, heatmaps, pool)
+    server.add_middleware(OwnFilesOnly)
     return server
 
 

@@ -136,7 +136,7 @@
     element.style.setProperty("--high", `${(range[1] / 255) * 100}%`);
     if (legend) {
       element.style.setProperty("--gradient", legend.gradient);
-      document.documentElement.style.setProperty("--swatch", legend.gradient);
+      document.documentElement.style.setProperty("--swatch", legend.swatch);
       document.documentElement.style.setProperty("--consumed", legend.consumed);
       element.querySelector(".legend-unit").textContent = legend.unit;
       element.querySelector(".legend-low").textContent = legend.labels[range[0]];

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from components.arrays import milliseconds
+from components.contrast import rgba
 from components.formats import price_digits, price_text, time_text, usd
 from components.heat_traces import (
     MOST_CANDLES,
@@ -15,7 +16,7 @@ from components.heat_traces import (
     gap_trace,
     liquidation_traces,
 )
-from components.palettes import PALETTES
+from components.palettes import CASING, PALETTES, RISING
 from components.profile_traces import profile_traces
 from components.scales import ColourScale
 from components.theme import FONT, THEMES, Theme, exchange_name
@@ -140,7 +141,7 @@ def _layout(
         "yaxis": _price_axis(view, look, theme, profile),
         # Plotly draws heat under lines; what was consumed lies over the candles as its own plot.
         "yaxis2": {"overlaying": "y", "matches": "y", "visible": False},
-        "shapes": [_last_price_line(last, theme)],
+        "shapes": _last_price_line(last),
         "annotations": [_last_price_tag(last, theme), _title(view, theme)],
     }
     if profile:
@@ -192,16 +193,13 @@ def _axis(theme: Theme) -> dict[str, Any]:
     }
 
 
-def _last_price_line(price: float, theme: Theme) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": price,
-        "y1": price,
-        "line": {"color": theme.tag, "width": 1, "dash": "2px,3px"},
-    }
+def _last_price_line(price: float) -> list[dict[str, Any]]:
+    """Return light dashes on a dark line: one of the two shows on every colour."""
+    place = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": price, "y1": price}
+    return [
+        place | {"line": {"color": rgba(CASING, 0.8), "width": 1.5}},
+        place | {"line": {"color": RISING, "width": 1.5, "dash": "3px,3px"}},
+    ]
 
 
 def _last_price_tag(price: float, theme: Theme) -> dict[str, Any]:

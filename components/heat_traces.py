@@ -148,13 +148,13 @@ def gap_trace(
         "y": encoded(y),
         "line": {"width": 0},
         "fill": "toself",
-        "fillcolor": rgba(theme.plot, 0.5),
+        "fillcolor": rgba(theme.plot, 0.45),
         "fillpattern": {
             "shape": "/",
             "size": 7,
-            "solidity": 0.14,
+            "solidity": 0.2,
             "fgcolor": theme.muted,
-            "bgcolor": rgba(theme.plot, 0.5),
+            "bgcolor": rgba(theme.plot, 0.45),
         },
         "hoverinfo": "skip",
     }

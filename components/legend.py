@@ -18,6 +18,7 @@ class LegendValues(TypedDict):
 
     labels: list[str]
     gradient: str
+    swatch: str
     consumed: str
     unit: str
 
@@ -66,6 +67,7 @@ def legend_values(heatmap: Heatmap, scale: ColourScale, palette: str) -> LegendV
     return {
         "labels": [usd(amount) for amount in np.round(scale.floor, 2)],
         "gradient": PALETTES[palette].gradient(),
+        "swatch": PALETTES[palette].swatch(),
         "consumed": PALETTES[palette].consumed,
         "unit": f"USD per {price_text(width, digits)} of price",
     }

@@ -36,6 +36,10 @@ class Palette:
             [1.0, rgba(self.consumed, 1)],
         ]
 
+    def swatch(self) -> str:
+        """Return a CSS gradient of all colours."""
+        return f"linear-gradient(to right, {', '.join(self.knots)})"
+
     def gradient(self) -> str:
         """Return a CSS gradient between the custom properties ``--low`` and ``--high``."""
         last = len(self.knots) - 1

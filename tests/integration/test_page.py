@@ -94,6 +94,13 @@ def test_the_page_asks_no_other_origin_for_anything():
     assert all(address.startswith("/") for address in addresses)
 
 
+def test_the_browser_is_told_to_load_from_nowhere_else():
+    (page,) = call(FakeHeatmaps(), get("/"))
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+
+
 def test_bootstrap_comes_from_this_server():
     (style,) = call(FakeHeatmaps(), get("/bootstrap/bootstrap.min.css"))
     assert style.status_code == 200
