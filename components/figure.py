@@ -197,8 +197,8 @@ def _last_price_line(price: float) -> list[dict[str, Any]]:
     """Return light dashes on a dark line: one of the two shows on every colour."""
     place = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": price, "y1": price}
     return [
-        place | {"line": {"color": rgba(CASING, 0.8), "width": 1.5}},
-        place | {"line": {"color": RISING, "width": 1.5, "dash": "3px,3px"}},
+        place | {"line": {"color": rgba(CASING, 0.7), "width": 1.2}},
+        place | {"line": {"color": RISING, "width": 1.2, "dash": "2px,3px"}},
     ]
 
 

@@ -7,7 +7,7 @@ from dash import dcc, html
 
 from components import ids
 from components.accessibility import aria
-from components.formats import price_digits, price_text, usd
+from components.formats import usd
 from components.palettes import PALETTES
 from components.scales import ColourScale
 from engine.heatmap import Heatmap
@@ -63,11 +63,10 @@ def legend() -> html.Div:
 def legend_values(heatmap: Heatmap, scale: ColourScale, palette: str) -> LegendValues:
     """Return amounts, colours and unit of the legend."""
     width = float(heatmap.edges[1] - heatmap.edges[0])
-    digits = max(0, price_digits(width) - 2) if width >= 1.0 else price_digits(width)
     return {
         "labels": [usd(amount) for amount in np.round(scale.floor, 2)],
         "gradient": PALETTES[palette].gradient(),
         "swatch": PALETTES[palette].swatch(),
         "consumed": PALETTES[palette].consumed,
-        "unit": f"USD per {price_text(width, digits)} of price",
+        "unit": f"USD per {width:,.4g} of price",
     }
