@@ -24,7 +24,7 @@ from app import __version__
 from app.cli.group import Command, LazyCommand, LazyGroup
 
 COMMANDS = (
-    Command("serve", "app.cli.serve", "Serve the pages and the REST interface."),
+    Command("serve", "app.cli.serve", "Serve the pages in the browser."),
     Command("ingest", "app.cli.ingest", "Load files of market data into the database."),
     Command("coverage", "app.cli.ingest", "Show what is stored per market, with gaps."),
     Command("export", "app.cli.export", "Write a heatmap to a file, as CSV, Parquet or JSON."),

@@ -24,7 +24,7 @@ def serve(
     ] = None,
     database: Database = None,
 ) -> None:
-    """Serve the pages and the REST interface.
+    """Serve the pages in the browser.
 
     Runs until it is interrupted (Ctrl-C) or terminated. The database is open
     meanwhile, so that other commands that write to it have to wait.
