@@ -55,7 +55,7 @@ TRADERS = LeverageProfile(
 )
 """Shares of positions by leverage; an exchange's traders keep to what it allows."""
 
-_TRADERS_PER_BAR = 12.0
+_TRADERS_PER_BAR = 10.0
 
 _FUNDING_BARS = 96
 _FUNDING_REST, _FUNDING_PER_CROWD, _FUNDING_MOST = 5e-5, 6e-4, 7.5e-4

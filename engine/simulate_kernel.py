@@ -65,8 +65,9 @@ def run(world: World) -> None:
             # Lots by who asks: takers who buy and sell, waiting orders that buy and sell.
             orders[:] = 0
             _depart(step, e, world, orders)
-            _arrive(step, e, following[e], long_share, world, orders)
-            following[e] += world.coming[step, e]
+            if world.coming[step, e]:
+                _arrive(step, e, following[e], long_share, world, orders)
+                following[e] += world.coming[step, e]
             _match(step, e, world, orders)
         if step % STEPS_PER_BAR == STEPS_PER_BAR - 1:
             _end(bar, world)
@@ -217,17 +218,17 @@ def _arrive(
 def _match(step: int, e: int, world: World, orders: Ints) -> None:
     """Match orders with each other and the rest with unlevered holders; add noise."""
     bought, sold, waiting_to_buy, waiting_to_sell = orders[0], orders[1], orders[2], orders[3]
-    _pool_trades(e, 1, max(bought - waiting_to_sell, 0), world)
-    _pool_trades(e, 0, max(waiting_to_sell - bought, 0), world)
-    _pool_trades(e, 0, max(sold - waiting_to_buy, 0), world)
-    _pool_trades(e, 1, max(waiting_to_buy - sold, 0), world)
+    # The difference is met by unlevered holders, who take or wait as the traders don't.
+    if bought != waiting_to_sell:
+        _pool_trades(e, int(bought > waiting_to_sell), abs(bought - waiting_to_sell), world)
+    if sold != waiting_to_buy:
+        _pool_trades(e, int(sold < waiting_to_buy), abs(sold - waiting_to_buy), world)
     venue, activity = world.path.venue[step, e], world.path.outside[step]["activity"]
     busy = activity * (1.0 + 40.0 * abs(world.price[1]))
     noise = int(world.size[e]["noise"] * venue["noise"] * busy)
     noise += _hedge(e, venue["hedging"], activity, world)
     noise_bought = int(noise * venue["noise_bought"])
     _trade(
-        # A waiting order that no trader meets is met by an unlevered taker.
         max(bought, waiting_to_sell) + noise_bought,
         max(sold, waiting_to_buy) + noise - noise_bought,
         world.desk.tick[e],

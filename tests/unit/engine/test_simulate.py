@@ -30,7 +30,7 @@ def one(request, simulated):
 
 
 def lots(quantity):
-    """Return base quantities as whole lots of BTCUSDT."""
+    """Return quantities of BTCUSDT as the whole lots that they are."""
     whole = np.rint(np.asarray(quantity) * SYMBOLS["BTCUSDT"].lots)
     assert_allclose(whole / SYMBOLS["BTCUSDT"].lots, quantity, rtol=1e-12)
     return whole.astype(np.int64)
@@ -103,6 +103,27 @@ def test_what_traders_open_and_close_fits_in_the_volume(one):
     np.add.at(moved, bar_of(market, positions.ended[left]), lots(positions.quantity[left]))
     # Two traders at most meet in one trade.
     assert np.all(moved <= 2 * lots(market.volume))
+
+
+def test_without_makers_the_volume_holds_what_traders_trade(monkeypatch):
+    monkeypatch.setattr("engine.simulate_world._NOISE_PER_DAY", 0.0)
+    monkeypatch.setattr("engine.simulate._TRADERS_PER_BAR", 0.5)
+    one = simulate(exchanges=("okx",), warm_up=0, bars=576, seed=4)["okx"]
+    market, positions = one.market, one.positions
+    new = positions.continues < 0
+    left = positions.reason != REASONS.index("margin added")
+    bought, sold = np.zeros((2, len(market)), np.int64)
+    for time, happened, sign in ((positions.opened, new, 1), (positions.ended, left, -1)):
+        for total, side in ((bought, LONG), (sold, SHORT)):
+            rows = happened & ~np.isnat(time) & (sign * positions.side == side)
+            np.add.at(total, bar_of(market, time[rows]), lots(positions.quantity[rows]))
+    assert np.all(lots(market.volume) >= np.maximum(bought, sold))
+    # A long is closed by force with a taker's sell, a short with a buy.
+    taker_sold = lots(market.volume) - lots(market.taker_buy_volume)
+    assert np.all(taker_sold >= lots(one.liquidated[:, 0]))
+    assert np.all(lots(market.taker_buy_volume) >= lots(one.liquidated[:, 1]))
+    # Some forced closings are far more than anything else in their bar.
+    assert np.all(one.liquidated.max(axis=0) > 50.0)
 
 
 def test_realised_liquidations_are_those_of_the_truth(one):
