@@ -45,11 +45,19 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    database: LocalPath = Field(Path("data/liqheat.duckdb"), description="The database's file")
-    cache_dir: LocalPath = Field(Path("data/cache"), description="Folder of computed results")
-    cache_megabytes: int = Field(1000, ge=1, description="Size that the cache may grow to")
-    host: str = Field("127.0.0.1", min_length=1, description="Address that the pages listen on")
-    port: int = Field(8050, ge=0, le=65535, description="Port of the pages; 0 takes a free one")
+    database: LocalPath = Field(
+        default=Path("data/liqheat.duckdb"), description="The database's file"
+    )
+    cache_dir: LocalPath = Field(
+        default=Path("data/cache"), description="Folder of computed results"
+    )
+    cache_megabytes: int = Field(default=1000, ge=1, description="Size that the cache may grow to")
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address that the pages listen on"
+    )
+    port: int = Field(
+        default=8050, ge=0, le=65535, description="Port of the pages; 0 takes a free one"
+    )
     threads: int = Field(
         default_factory=lambda: max(2, os.cpu_count() or 2),
         ge=1,
@@ -57,13 +65,13 @@ class Settings(BaseSettings):
         description="Computations that may run at once; one a processor, at least 2, unless set",
     )
     warmup_days: int = Field(
-        30,
+        default=30,
         ge=0,
         le=3650,
         description="Days computed before the window, in histories too long to compute whole",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="Least serious message that is logged"
+        default="warning", description="Least serious message that is logged"
     )
 
     _sources: Mapping[str, Source] = PrivateAttr(default_factory=dict)
