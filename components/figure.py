@@ -157,6 +157,7 @@ def _time_axis(view: HeatmapView, look: Look, theme: Theme, edge: float) -> dict
         "domain": [0.0, edge],
         "range": list(look.zoom_time or (float(start), float(stop))),
         "nticks": 5 if look.compact else 12,
+        "tickangle": 0,
         "title": {"text": "Time (UTC)", "standoff": 6, "font": {"size": 11}},
         "tickfont": {"size": 11, "color": theme.muted},
     }
@@ -249,14 +250,15 @@ def _above(x: float, text: str, theme: Theme) -> dict[str, Any]:
 
 def _profile_axes(view: HeatmapView, theme: Theme, edge: float) -> dict[str, Any]:
     most = float(view.heatmap.active[:, :, -1].max(initial=0.0))
-    step = _round_step(most / 2.2)
+    mark = _round_below(0.8 * most)
     amounts = _axis(theme) | {
         "domain": [edge + 0.006, 1.0],
         "range": [0.0, most * 1.04 or 1.0],
         "showgrid": False,
         "fixedrange": True,
-        "tickvals": [step, 2.0 * step],
-        "ticktext": [usd(amount).replace(".0", "") for amount in (step, 2.0 * step)],
+        "tickvals": [mark],
+        "ticktext": [usd(mark).replace(".0", "")],
+        "tickangle": 0,
         "tickfont": {"size": 10, "color": theme.muted},
     }
     curves = _axis(theme) | {
@@ -270,7 +272,7 @@ def _profile_axes(view: HeatmapView, theme: Theme, edge: float) -> dict[str, Any
     return {"xaxis2": amounts, "xaxis3": curves}
 
 
-def _round_step(amount: float) -> float:
+def _round_below(amount: float) -> float:
     """Return the largest of 1, 2, 5 times a power of ten that is not above the amount."""
     if amount <= 0.0:
         return 1.0

@@ -11,9 +11,12 @@ from dash.testing.browser import Browser
 from dash.testing.wait import until
 from selenium.webdriver.chrome.options import Options
 
+from app.demo import build_demo
+from app.heatmaps import StoredHeatmaps
 from app.main import create_app
 from app.server import address, listen
 from app.settings import Settings
+from ingest.store import Store
 
 from .fake_heatmaps import FakeHeatmaps
 from .page import Page
@@ -104,6 +107,18 @@ def serve():
 @pytest.fixture(scope="session")
 def fake_server(serve):
     return serve(FakeHeatmaps())
+
+
+@pytest.fixture(scope="session")
+def demo_server(chromium, serve, tmp_path_factory):
+    """Serve the demo market, built for these tests."""
+    folder = tmp_path_factory.mktemp("demo")
+    build_demo(folder / "demo.duckdb")
+    settings = Settings(database=folder / "demo.duckdb", cache_dir=folder / "cache")
+    with Store.open(settings.database) as store:
+        heatmaps = StoredHeatmaps(store, settings)
+        yield serve(heatmaps)
+        heatmaps.close()
 
 
 @pytest.fixture

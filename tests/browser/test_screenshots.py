@@ -1,9 +1,14 @@
-"""The page looks as it did when someone last looked at it, in both themes."""
+"""The page on the demo market looks as when someone last looked at it, in both themes."""
 
 import pytest
 
 from . import screenshots
 from .screenshots import assert_looks_as_before
+
+
+@pytest.fixture
+def page(new_page, demo_server):
+    return new_page(demo_server)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
