@@ -47,7 +47,7 @@ class HeatmapRequest(BaseModel):
     side_rule: Literal["", "candle", "taker", "symmetric"] = ""
     columns: int = Field(default=500, ge=1, le=2000)
     step: timedelta | None = Field(
-        None, description="width of the columns, instead of their number"
+        default=None, description="width of the columns, instead of their number"
     )
     buckets: int = Field(default=400, ge=1, le=2000)
     price_low: float | None = Field(default=None, ge=0)

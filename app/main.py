@@ -31,7 +31,7 @@ _INDEX = """<!DOCTYPE html>
   <head>
     {%metas%}
     <title>{%title%}</title>
-    {%favicon%}
+    <link rel="icon" type="image/svg+xml" href="/assets/icon.svg">
     {%css%}
     <script src="/assets/theme.js"></script>
   </head>

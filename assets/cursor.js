@@ -13,6 +13,7 @@
   let asked = null; // the cell that the server is reading
   let askedAt = 0;
   let pinned = false;
+  let visible = false;
   let pressed = null;
 
   // --- where -----------------------------------------------------------------------------------
@@ -70,7 +71,7 @@
     cell = null;
     pinned = false;
     byId("frame").classList.remove("has-cursor", "is-pinned");
-    put("reading-card", { hidden: true });
+    reveal(false);
   }
 
   function place() {
@@ -84,7 +85,12 @@
     frame.classList.add("has-cursor");
     frame.classList.toggle("cursor-right", left > frameBox.width * 0.55);
     frame.classList.toggle("cursor-low", top > frameBox.height * 0.55);
-    put("reading-card", { hidden: false });
+    reveal(true);
+  }
+
+  function reveal(wanted) {
+    if (wanted !== visible) put("reading-card", { hidden: !wanted });
+    visible = wanted;
   }
 
   function write() {

@@ -116,5 +116,5 @@ def _and(names: Sequence[str]) -> str:
 def _unmasked(values: NDArray[Any]) -> NDArray[Any]:
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+    missing = np.datetime64("NaT", "us") if values.dtype.kind == "M" else np.nan
     return values.filled(missing) if values.mask.any() else values.data

@@ -47,8 +47,8 @@ def export(
 
     from app.export import export_chunks
     from app.heatmaps import HeatmapRequest, StoredHeatmaps
-    from ingest.store import Store
     from ingest.map_file import write_map
+    from ingest.store import Store
 
     step = parse_interval(interval)
     request = HeatmapRequest(

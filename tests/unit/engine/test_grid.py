@@ -20,7 +20,7 @@ def test_columns_are_whole_bars_that_hold_the_range(offset, bars, columns):
     assert edges[-1] >= start + bars * bar
     widths = np.diff(edges)
     assert (widths == widths[0]).all()
-    assert widths[0] % bar == np.timedelta64(0)
+    assert widths[0] % bar == np.timedelta64(0, "us")
     assert edges.size - 1 <= max(columns, 2)
 
 

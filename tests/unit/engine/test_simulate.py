@@ -130,7 +130,7 @@ def test_realised_liquidations_are_those_of_the_truth(one):
     forced = one.positions.liquidated()
     events = one.liquidations
     assert events.time.size == forced.sum() > 0
-    assert np.all(np.diff(events.time) >= np.timedelta64(0))
+    assert np.all(np.diff(events.time) >= np.timedelta64(0, "us"))
     for index, side in enumerate((LONG, SHORT)):
         of_side = events.side == side
         by_bar = np.zeros(BARS, np.int64)
