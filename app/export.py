@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.heatmaps import HeatmapRequest, StoredHeatmaps
+from app.heatmaps import StoredHeatmaps
+from app.request import HeatmapRequest
 from engine.heatmap import Heatmap
 from engine.snapshots import SIDE_NAMES
 

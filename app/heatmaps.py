@@ -3,79 +3,27 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol, Self
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from typing import Protocol
 
 from app.cache import DiskCache, Memory
 from app.errors import NoData
 from app.markets import load_market
+from app.request import HeatmapRequest
 from app.settings import Settings
 from app.stored_book import StoredBook, build_stored, from_bytes, to_bytes
 from app.views import draw, level_range
 from components.view import HeatmapView
-from engine.heatmap import Measure
-from engine.models import DEFAULT_MODEL, FlowModel, find_model
-from engine.profiles import parse_profile
+from engine.models import FlowModel
 from engine.tiers import margin_rules
 from engine.version import engine_version
 from ingest.coverage import MarketCoverage
 from ingest.store import Store
-
-__all__ = ["HeatmapRequest", "Heatmaps", "NoData", "StoredHeatmaps"]
 
 LONGEST_BOOK = 600_000
 """Bars of a book at most; a longer history is computed from the warm-up before the window on."""
 
 _BOOKS_IN_MEMORY = 24
 _VIEWS_IN_MEMORY = 24
-
-
-class HeatmapRequest(BaseModel):
-    """What a reader asks for. Empty ``exchanges`` means all that have the symbol."""
-
-    model_config = ConfigDict(frozen=True)
-
-    symbol: str
-    start: AwareDatetime
-    stop: AwareDatetime
-    exchanges: tuple[str, ...] = ()
-    model: str = DEFAULT_MODEL
-    profile: str = Field(
-        default="", description="name or leverage:weight,…; the model's own if empty"
-    )
-    side_rule: Literal["", "candle", "taker", "symmetric"] = ""
-    columns: int = Field(default=500, ge=1, le=2000)
-    step: timedelta | None = Field(
-        default=None, description="width of the columns, instead of their number"
-    )
-    buckets: int = Field(default=400, ge=1, le=2000)
-    price_low: float | None = Field(default=None, ge=0)
-    price_high: float | None = Field(default=None, gt=0)
-    measure: Measure = "notional"
-
-    @model_validator(mode="after")
-    def _is_ordered(self) -> Self:
-        if self.start >= self.stop:
-            raise ValueError(
-                f"start must be before stop, but is {self.start.isoformat()} and stop is "
-                f"{self.stop.isoformat()}"
-            )
-        low, high = self.price_low, self.price_high
-        if (low is None) != (high is None) or (
-            low is not None and high is not None and low >= high
-        ):
-            raise ValueError(f"the price range must ascend, but is {low} to {high}")
-        return self
-
-    def assumed(self) -> FlowModel:
-        """Return the model with the request's changes; ``ValueError`` if it can't be."""
-        changes: dict[str, object] = {}
-        if self.profile:
-            changes["profile"] = parse_profile(self.profile)
-        if self.side_rule:
-            changes["side_rule"] = self.side_rule
-        return find_model(self.model, **changes)
 
 
 class Heatmaps(Protocol):

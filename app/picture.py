@@ -9,8 +9,10 @@ from typing import Any
 from dash.development.base_component import Component
 from pydantic import ValidationError
 
-from app.heatmaps import HeatmapRequest, Heatmaps, NoData
+from app.errors import NoData
+from app.heatmaps import Heatmaps
 from app.page_state import PageState, visible_range
+from app.request import HeatmapRequest
 from app.validation import sentence
 from components.arrays import milliseconds
 from components.figure import Look, heatmap_figure
@@ -95,6 +97,7 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
         profile=state.profile,
         side_rule=state.side_rule,  # type: ignore[arg-type]
         columns=columns,
+        step=None,
         buckets=buckets,
         price_low=low,
         price_high=high,

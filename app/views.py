@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.request import HeatmapRequest
 from app.stored_book import StoredBook, time64
 from components.view import Candles, HeatmapView, Liquidations
 from engine.book import LevelBook
@@ -16,14 +16,11 @@ from engine.market import Times
 from engine.summary import KeyFigures, key_figures, risk_edges
 from ingest.store import Arrays
 
-if TYPE_CHECKING:
-    from app.heatmaps import HeatmapRequest
-
 _LARGEST = 1500  # liquidations drawn; the rest are too small to see
 
 
 def draw(
-    request: "HeatmapRequest",
+    request: HeatmapRequest,
     stored: Sequence[StoredBook],
     liquidations: Mapping[str, Arrays],
     *,
@@ -57,7 +54,7 @@ def draw(
     )
 
 
-def _times(request: "HeatmapRequest", books: Sequence[LevelBook]) -> Times:
+def _times(request: HeatmapRequest, books: Sequence[LevelBook]) -> Times:
     """Return column edges of whole bars, no farther than the data go."""
     interval = max((book.interval for book in books), default=timedelta(minutes=1))
     start = max(time64(request.start), min(book.open_time[0] for book in books))
@@ -96,7 +93,7 @@ def _candles(candles: Candles, times: Times) -> Candles:
     )
 
 
-def _edges(request: "HeatmapRequest", candles: Candles) -> Floats:
+def _edges(request: HeatmapRequest, candles: Candles) -> Floats:
     if request.price_low is not None and request.price_high is not None:
         return price_edges(request.price_low, request.price_high, request.buckets)
     if not candles.low.size:

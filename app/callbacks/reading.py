@@ -9,7 +9,8 @@ from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
 from app.callbacks.clientside import in_browser
-from app.heatmaps import HeatmapRequest, Heatmaps
+from app.heatmaps import Heatmaps
+from app.request import HeatmapRequest
 from app.threads import threaded
 from components import ids
 from components.reading import read_cell, reading_card

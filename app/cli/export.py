@@ -46,7 +46,8 @@ def export(
     from rich.progress import track
 
     from app.export import export_chunks
-    from app.heatmaps import HeatmapRequest, StoredHeatmaps
+    from app.heatmaps import StoredHeatmaps
+    from app.request import HeatmapRequest
     from ingest.map_file import write_map
     from ingest.store import Store
 

@@ -8,7 +8,8 @@ from threading import Event
 
 import numpy as np
 
-from app.heatmaps import HeatmapRequest, NoData
+from app.errors import NoData
+from app.request import HeatmapRequest
 from components.view import Candles, HeatmapView, Liquidations
 from engine.heatmap import Heatmap
 from engine.summary import Cluster, KeyFigures

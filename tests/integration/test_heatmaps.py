@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 from app.errors import NoData
-from app.heatmaps import HeatmapRequest, StoredHeatmaps
+from app.heatmaps import StoredHeatmaps
+from app.request import HeatmapRequest
 from app.settings import Settings
 from tests.stores import START, STEP, add_market, memory_store, times
 

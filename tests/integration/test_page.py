@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from app.heatmaps import NoData
+from app.errors import NoData
 from app.main import create_app
 from app.settings import Settings
 from tests.browser.fake_heatmaps import FakeHeatmaps, NothingStored, WaitingHeatmaps

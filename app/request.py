@@ -1,0 +1,57 @@
+"""What a reader asks for."""
+
+from datetime import timedelta
+from typing import Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from engine.heatmap import Measure
+from engine.models import DEFAULT_MODEL, FlowModel, find_model
+from engine.profiles import parse_profile
+
+
+class HeatmapRequest(BaseModel):
+    """What a reader asks for. Empty ``exchanges`` means all that have the symbol."""
+
+    model_config = ConfigDict(frozen=True)
+
+    symbol: str
+    start: AwareDatetime
+    stop: AwareDatetime
+    exchanges: tuple[str, ...] = ()
+    model: str = DEFAULT_MODEL
+    profile: str = Field(
+        default="", description="name or leverage:weight,…; the model's own if empty"
+    )
+    side_rule: Literal["", "candle", "taker", "symmetric"] = ""
+    columns: int = Field(default=500, ge=1, le=2000)
+    step: timedelta | None = Field(
+        default=None, description="width of the columns, instead of their number"
+    )
+    buckets: int = Field(default=400, ge=1, le=2000)
+    price_low: float | None = Field(default=None, ge=0)
+    price_high: float | None = Field(default=None, gt=0)
+    measure: Measure = "notional"
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.start >= self.stop:
+            raise ValueError(
+                f"start must be before stop, but is {self.start.isoformat()} and stop is "
+                f"{self.stop.isoformat()}"
+            )
+        low, high = self.price_low, self.price_high
+        if (low is None) != (high is None) or (
+            low is not None and high is not None and low >= high
+        ):
+            raise ValueError(f"the price range must ascend, but is {low} to {high}")
+        return self
+
+    def assumed(self) -> FlowModel:
+        """Return the model with the request's changes; ``ValueError`` if it can't be."""
+        changes: dict[str, object] = {}
+        if self.profile:
+            changes["profile"] = parse_profile(self.profile)
+        if self.side_rule:
+            changes["side_rule"] = self.side_rule
+        return find_model(self.model, **changes)
