@@ -13,6 +13,7 @@
   const ALL = "all";
   const CUSTOM = "custom";
   const OWN = "own";
+  const PATIENCE = 3000; // before asking whether the server is still there [ms]
 
   let chosen = null; // the state last sent
   let shown = null; // what the server last drew
@@ -51,7 +52,21 @@
     document.documentElement.dataset.bsTheme = theme;
     byId("frame").classList.add("is-waiting");
     chosen = { ...next, turn: (turn += 1) };
+    setTimeout(askIfUp, PATIENCE, turn);
     return chosen;
+  }
+
+  // An answer may take its time; a server that is gone never gives one, and Dash doesn't tell.
+  function askIfUp(asked) {
+    const frame = byId("frame");
+    if (chosen.turn !== asked || !frame.classList.contains("is-waiting")) return;
+    fetch("/health").then(
+      () => setTimeout(askIfUp, PATIENCE, asked),
+      () => {
+        frame.classList.remove("is-waiting");
+        put("notice", { children: "The server does not answer. Start it again, then reload." });
+      },
+    );
   }
 
   const notOwn = (choice) => (choice === OWN ? "" : choice || "");

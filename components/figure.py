@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from components.arrays import milliseconds
 from components.contrast import rgba
 from components.formats import price_digits, price_text, time_text, usd
 from components.heat_traces import (
@@ -151,11 +150,14 @@ def _layout(
 
 
 def _time_axis(view: HeatmapView, look: Look, theme: Theme, edge: float) -> dict[str, Any]:
-    start, stop = milliseconds(view.heatmap.times[[0, -1]])
+    # Numbers in a range would be taken for local time, unlike numbers in data; texts are not.
+    times = view.heatmap.times[[0, -1]]
+    if look.zoom_time is not None:
+        times = np.array(look.zoom_time).astype("datetime64[ms]")
     return _axis(theme) | {
         "type": "date",
         "domain": [0.0, edge],
-        "range": list(look.zoom_time or (float(start), float(stop))),
+        "range": np.datetime_as_string(times, unit="ms").tolist(),
         "nticks": 5 if look.compact else 12,
         "tickangle": 0,
         "title": {"text": "Time (UTC)", "standoff": 6, "font": {"size": 11}},

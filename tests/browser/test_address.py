@@ -1,5 +1,6 @@
 """The address holds the view, and the keyboard reaches everything."""
 
+import pytest
 from selenium.webdriver import Keys
 
 
@@ -33,6 +34,22 @@ def test_a_link_reads_the_same_after_it_was_opened(page):
     search = "?symbol=SOLUSDT&window=3d&palette=inferno&intensity=5-250"
     page.open(search)
     page.wait(lambda: page.search == search)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Los_Angeles"])
+def test_times_are_utc_wherever_the_reader_is(page, zone):
+    page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": zone})
+    try:
+        page.open("?start=2026-02-01T00:00&stop=2026-02-03T00:00")
+        assert page.ranges[0] == [1769904000000, 1770076800000]
+        assert page.find("#start").get_attribute("value") == "2026-02-01T00:00"
+        with page.redrawn():
+            page.wheel(0.5, 0.5, 3)
+        page.wait(lambda: abs(page.heat["start"] - page.ranges[0][0]) <= 900_000)
+        page.point(0.5, 0.5).perform()
+        page.wait(lambda: "2026-02-0" in page.text(".reading-time"))
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
 
 
 def test_a_custom_range_is_restored(page):

@@ -78,6 +78,23 @@ def test_an_unforeseen_error_is_a_sentence_without_its_details(serve, new_page):
     assert "Something went wrong" in page.text("#message")
 
 
+def test_a_server_that_is_gone_is_said_and_the_picture_stays(page):
+    page.open("?window=3d")
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions | {"offline": True})
+    try:
+        page.tick("window", "7d")
+        page.wait(lambda: "The server does not answer" in page.text("#notice"))
+        assert page.find("#heatmap").is_displayed()
+        assert page.heat["top"] == 255
+    finally:
+        page.driver.execute_cdp_cmd(
+            "Network.emulateNetworkConditions", conditions | {"offline": False}
+        )
+        page.driver.execute_cdp_cmd("Network.disable", {})
+
+
 def test_the_page_asks_nobody_else_and_the_browser_has_no_complaint(page):
     page.open("?window=3d")
     page.point(0.9, 0.9).perform()

@@ -144,10 +144,13 @@ def test_the_last_price_is_a_line_with_a_label(view):
 
 
 def test_a_zoom_is_the_axes_range_and_otherwise_all_is_shown(view):
-    zoomed = figure(view, zoom_time=(1.0, 2.0), zoom_price=(110.0, 120.0))["layout"]
-    assert zoomed["xaxis"]["range"] == [1.0, 2.0]
+    zoomed = figure(view, zoom_time=(1500.0, 60_000.0), zoom_price=(110.0, 120.0))["layout"]
+    # As text: Plotly takes numbers in a range for the reader's local time.
+    assert zoomed["xaxis"]["range"] == ["1970-01-01T00:00:01.500", "1970-01-01T00:01:00.000"]
     assert zoomed["yaxis"]["range"] == [110.0, 120.0]
-    assert figure(view)["layout"]["yaxis"]["range"] == [100.0, 160.0]
+    whole = figure(view)["layout"]
+    assert whole["xaxis"]["range"] == ["2026-02-05T00:00:00.000", "2026-02-05T02:00:00.000"]
+    assert whole["yaxis"]["range"] == [100.0, 160.0]
 
 
 def test_the_time_axis_says_that_it_is_utc(view):
