@@ -107,6 +107,7 @@ def liquidation_traces(liquidations: Liquidations) -> list[Trace]:
             {
                 "type": "scatter",
                 "mode": "markers",
+                "yaxis": "y2",  # over what was consumed
                 "name": name,
                 "x": encoded(milliseconds(liquidations.time[chosen])),
                 "y": encoded(liquidations.price[chosen].astype(np.float64)),
