@@ -8,6 +8,7 @@ import numpy as np
 from engine.kernels import Floats
 from engine.market import Times
 
+_DAY = timedelta(days=1)
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -16,17 +17,18 @@ def time_edges(
 ) -> Times:
     """Return edges of at most ``columns`` time columns of whole bars that hold start to stop.
 
-    Columns begin at multiples of their width since 1970, so that they stay where they are when the
-    range moves.
+    Their width divides the day or is whole days, so that days begin with a column, and they begin
+    at multiples of it since 1970, so that they stay where they are when the range moves.
     """
     bars = (stop - start) / np.timedelta64(interval)
-    bars_per_column = max(1, ceil(bars / columns))
-    edges = step_edges(start, stop, bars_per_column * interval)
-    # Reaching back to a multiple can cost a column more than the range alone.
-    while edges.size - 1 > columns > 1:
-        bars_per_column += 1
-        edges = step_edges(start, stop, bars_per_column * interval)
-    return edges
+    step = max(1, ceil(bars / columns)) * interval
+    while True:
+        if not _DAY % step or not step % _DAY:
+            edges = step_edges(start, stop, step)
+            # Reaching back to a multiple can cost a column more than the range alone.
+            if edges.size - 1 <= columns or columns == 1:
+                return edges
+        step += interval
 
 
 def step_edges(start: np.datetime64, stop: np.datetime64, step: timedelta) -> Times:

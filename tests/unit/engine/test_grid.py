@@ -44,6 +44,13 @@ def test_bucket_widths_are_round():
     assert [round_up(x) for x in (0.9, 1.0, 1.1, 2.4, 3.0, 7.0)] == [1, 1, 2, 2.5, 5, 10]
 
 
+@pytest.mark.parametrize(("days", "minutes"), [(1, 5), (3, 10), (7, 30), (21, 80), (365, 1440)])
+def test_days_begin_with_a_column(days, minutes):
+    edges = time_edges(START, START + np.timedelta64(days, "D"), BAR, 500)
+    assert np.diff(edges)[0] == np.timedelta64(minutes, "m")
+    assert edges[-1] == START + np.timedelta64(days, "D")
+
+
 def test_an_empty_price_range_is_refused():
     with pytest.raises(ValueError, match="must ascend from 0 or more, but is 5 to 5"):
         price_edges(5.0, 5.0, 10)
