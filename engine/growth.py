@@ -68,7 +68,8 @@ class GrowingBook:
         check_market(market)
         _check_follows(book, market)
         bars, held = bars_of(market, book.parameters, book.last)
-        for rows, column in zip(self._bars, bars, strict=True):
+        columns: tuple[NDArray[Any], ...] = bars
+        for rows, column in zip(self._bars, columns, strict=True):
             rows.extend(column)
         self._open_time.extend(market.open_time)
         self._close.extend(market.close)
