@@ -1,8 +1,10 @@
 """Books that grow with the market, bar by bar."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.book import LevelBook
 from engine.frontier_kernel import (
