@@ -21,12 +21,12 @@ print(growing.append(part(whole, 2, 3)).ledger.tracked[-1, 0])
 """
 
 
-def tracked(folder):
+def tracked(folder, **variables):
     environment = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=folder,
-        env=environment | {"PYTHONPATH": str(folder)},
+        env=environment | {"PYTHONPATH": str(folder)} | variables,
         capture_output=True,
         text=True,
         check=True,
@@ -45,4 +45,6 @@ def test_a_change_in_one_module_recompiles_what_others_made_of_it(tmp_path):
     halved = source.replace("net = change + gone", "net = 0.5 * (change + gone)")
     assert halved != source
     kernels.write_text(halved)
-    assert tracked(tmp_path) == 10.5
+    changed = tracked(tmp_path, NUMBA_DISABLE_JIT="1")
+    assert changed != 21.0
+    assert tracked(tmp_path) == changed
