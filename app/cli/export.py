@@ -41,6 +41,8 @@ def export(
     written_as = file_format or _format_of(out)
     if not out.resolve().parent.is_dir():
         raise ValueError(f"the folder of {out} does not exist; make it, or choose another")
+    if _is_part_of(settings.database, out):
+        raise ValueError(f"{out} is the database that the map comes from; choose another file")
 
     from rich.console import Console
     from rich.progress import track
@@ -94,6 +96,16 @@ def parse_interval(text: str) -> timedelta:
     if text not in lengths:
         raise ValueError(f"interval must be one of {', '.join(lengths)}, but is {text!r}")
     return timedelta(seconds=lengths[text])
+
+
+def _is_part_of(database: Path, path: Path) -> bool:
+    """Return whether a path, however spelt, is the database's file or the one that it logs to."""
+    log = database.resolve()
+    log = log.with_name(f"{log.name}.wal")
+    return any(
+        path.resolve() == part or (path.exists() and part.exists() and path.samefile(part))
+        for part in (database.resolve(), log)
+    )
 
 
 def _format_of(path: Path) -> Literal["csv", "parquet", "json"]:

@@ -133,6 +133,25 @@ def test_a_name_without_a_format_and_a_missing_folder_are_explained(export, tmp_
     assert (code, "folder" in said) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    ["market.duckdb", "market.duckdb.wal", "sub/../market.duckdb", "soft.csv", "hard.csv"],
+)
+def test_the_database_itself_is_never_replaced(export, database, monkeypatch, spelling):
+    folder = database.parent
+    monkeypatch.chdir(folder)
+    (folder / "sub").mkdir()
+    (folder / "soft.csv").symlink_to(database.name)
+    (folder / "hard.csv").hardlink_to(database)
+    names = sorted(path.name for path in folder.iterdir())
+    code, said = export(spelling, format="csv")
+    assert (code, said.count("\n")) == (2, 1)
+    assert f"{spelling} is the database that the map comes from; choose another file" in said
+    assert sorted(path.name for path in folder.iterdir()) == names
+    with Store.open(database, read_only=True) as store:
+        assert len(store.markets()) == 2
+
+
 def test_columns_are_as_wide_as_asked(export, tmp_path):
     export(tmp_path / "map.parquet", interval="1h")
     stamps = query(
