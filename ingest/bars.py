@@ -33,8 +33,6 @@ class Bars:
         Open interest at the bar's end, one side counted, NaN where unknown. [base]
     open_interest_time : ndarray of datetime64[us], shape (n,)
         When that was sampled, NaT where unknown. [UTC]
-    open_interest_step : timedelta or None
-        Typical spacing of the stored samples.
     initial_open_interest : float
         Open interest at the start of the first bar, NaN where unknown. [base]
     """
@@ -54,7 +52,6 @@ class Bars:
     mark_low: Floats
     open_interest: Floats
     open_interest_time: Times
-    open_interest_step: timedelta | None
     initial_open_interest: float
 
     def __len__(self) -> int:

@@ -22,6 +22,9 @@ __all__ = ["Arrays", "Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"
 LATE = timedelta(seconds=10)
 """A sample of open interest stamped up to this long after a bar's end still belongs to the bar."""
 
+ASSUMED_SPACING = timedelta(hours=4)
+"""Spacing assumed of a market's first sample of open interest, which no other one precedes."""
+
 
 class Store:
     """Market data in one DuckDB database; safe to use from several threads.
@@ -154,35 +157,29 @@ class Store:
         -----
         The interval is the finest that covers at least nine tenths of what the best covered one
         covers in the range. Open interest is the last sample up to `LATE` after the bar's end,
-        never a later one, and unknown when it is older than a bar or 1.5 typical spacings of
-        samples.
+        never a later one, and unknown when it is older than a bar and than 1.5 times the median of
+        the last five spacings up to that sample. What is stored later changes no earlier bar.
         """
-        market = {"exchange": exchange, "symbol": symbol}
-        span = market | {"start": naive(start), "stop": naive(stop)}
+        span = {"exchange": exchange, "symbol": symbol}
+        span |= {"start": naive(start), "stop": naive(stop)}
         with self.cursor() as cursor:
             # One transaction, so that what the statements see is of one moment.
             cursor.execute("BEGIN")
             seconds = _finest(cursor, "intervals", span) or 0
             mark = _finest(cursor, "mark_intervals", span | {"interval_seconds": seconds})
-            step = cursor.execute(statement("open_interest_step"), span).fetchone()
-            step_seconds = step[0] if step else None
-            ages = {
+            parameters = span | {
+                "interval_seconds": seconds,
+                "mark_interval_seconds": mark or 0,
                 "late_seconds": LATE.total_seconds(),
-                "oldest_seconds": max(seconds, 1.5 * (step_seconds or 0.0)) + LATE.total_seconds(),
+                "assumed_spacing_seconds": ASSUMED_SPACING.total_seconds(),
             }
-            parameters = span | ages
-            parameters |= {"interval_seconds": seconds, "mark_interval_seconds": mark or 0}
             columns = unmasked(cursor.execute(statement("bars"), parameters).fetchnumpy())
-            initial = None
-            if columns["open_time"].size:
-                at = market | ages | {"time": columns["open_time"][0].item()}
-                initial = cursor.execute(statement("open_interest_at"), at).fetchone()
+        initial = columns.pop("initial_open_interest")
         return Bars(
             exchange=exchange,
             symbol=symbol,
             interval=timedelta(seconds=seconds),
-            open_interest_step=None if step_seconds is None else timedelta(seconds=step_seconds),
-            initial_open_interest=np.nan if not initial or initial[0] is None else initial[0],
+            initial_open_interest=float(initial[0]) if initial.size else np.nan,
             **columns,
         )
 

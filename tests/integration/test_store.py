@@ -92,7 +92,6 @@ def test_open_interest_that_is_too_old_is_unknown(store):
     store.add_open_interest(samples(seconds=[300, 600, 900], quantity=[1, 2, 3]))
     bars = whole_day(store)
     np.testing.assert_equal(bars.open_interest, [1, 2, 3, 3, *[np.nan] * 4])
-    assert bars.open_interest_step == timedelta(minutes=5)
 
 
 def test_sparse_open_interest_holds_for_one_and_a_half_of_its_spacing(store):
@@ -101,6 +100,48 @@ def test_sparse_open_interest_holds_for_one_and_a_half_of_its_spacing(store):
     known = np.isfinite(whole_day(store).open_interest)
     # Ends from 13:00 to 15:30: bars 11 to 41.
     assert np.flatnonzero(known).tolist() == list(range(11, 42))
+
+
+def test_samples_that_come_later_change_no_earlier_bar(store):
+    store.add_candles(candles(minutes=range(0, 720, 5), price=np.ones(144)))
+    hourly = 3600 * np.arange(1, 13)
+    store.add_open_interest(samples(seconds=hourly, quantity=np.arange(12)))
+    early = store.bars("binance", "BTCUSDT", NOON, NOON + 12 * HOUR)
+    assert np.isfinite(early.open_interest[11:]).all()
+    later = hourly[-1] + 300 * np.arange(1, 401)
+    store.add_open_interest(samples(seconds=later, quantity=np.ones(400)))
+    again = store.bars("binance", "BTCUSDT", NOON, NOON + 12 * HOUR)
+    np.testing.assert_equal(again.open_interest, early.open_interest)
+    np.testing.assert_equal(again.open_interest_time, early.open_interest_time)
+
+
+def test_bars_of_a_part_are_those_of_the_whole(store):
+    store.add_candles(candles(minutes=range(0, 1200, 5), price=np.ones(240)))
+    fine, coarse = 300 * np.arange(1, 60), 18_000 + 3600 * np.arange(12)
+    store.add_open_interest(samples(seconds=[*fine, *coarse], quantity=np.arange(71)))
+    stop = NOON + 20 * HOUR
+    whole = store.bars("binance", "BTCUSDT", NOON, stop)
+    for bar in range(1, 240):
+        part = store.bars("binance", "BTCUSDT", NOON + bar * timedelta(minutes=5), stop)
+        np.testing.assert_equal(part.open_interest, whole.open_interest[bar:])
+        np.testing.assert_equal(part.initial_open_interest, whole.open_interest[bar - 1])
+
+
+def test_open_interest_is_unknown_within_a_hole_and_soon_after_the_one_that_ends_it(store):
+    store.add_candles(candles(minutes=range(0, 720, 5), price=np.ones(144)))
+    before, after = 300 * np.arange(1, 13), 36_000 + 300 * np.arange(2)
+    store.add_open_interest(samples(seconds=[*before, *after], quantity=np.ones(14)))
+    known = np.flatnonzero(np.isfinite(whole_day(store).open_interest))
+    # Bars end with the samples, and one each with the last before the hole and of all.
+    assert known.tolist() == [*range(13), 119, 120, 121]
+
+
+def test_four_hourly_open_interest_is_known_at_every_quarter(store):
+    quarters = candles(minutes=range(0, 2880, 15), price=np.ones(192))
+    store.add_candles(quarters | {"interval": timedelta(minutes=15)})
+    store.add_open_interest(samples(seconds=14_400 * np.arange(12), quantity=np.ones(12)))
+    bars = store.bars("binance", "BTCUSDT", NOON, NOON + 48 * HOUR)
+    assert np.isfinite(bars.open_interest).all()
 
 
 def test_initial_open_interest_is_the_sample_at_the_first_bars_start(store):
@@ -143,7 +184,6 @@ def test_nothing_stored_gives_empty_bars(store):
     bars = whole_day(store)
     assert len(bars) == 0
     assert np.isnan(bars.initial_open_interest)
-    assert bars.open_interest_step is None
 
 
 def test_liquidations_keep_the_side_of_the_position_and_repeat_once(store):
@@ -356,7 +396,7 @@ def test_files_that_are_no_database_of_ours_are_left_alone(tmp_path):
 
 
 def at(minute, second=0):
-    return (NOON + timedelta(minutes=int(minute), seconds=second)).replace(tzinfo=None)
+    return (NOON + timedelta(minutes=int(minute), seconds=int(second))).replace(tzinfo=None)
 
 
 def aware(minute):
