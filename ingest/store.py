@@ -160,8 +160,8 @@ class Store:
         never a later one, and unknown when it is older than a bar and than 1.5 times the median of
         the last five spacings up to that sample. What is stored later changes no earlier bar.
         """
-        span = {"exchange": exchange, "symbol": symbol}
-        span |= {"start": naive(start), "stop": naive(stop)}
+        market = {"exchange": exchange, "symbol": symbol}
+        span = market | {"start": naive(start), "stop": naive(stop)}
         with self.cursor() as cursor:
             # One transaction, so that what the statements see is of one moment.
             cursor.execute("BEGIN")
