@@ -10,7 +10,7 @@ from engine.frontier_kernel import NO_CLOSINGS, Closings, run_nearest
 from engine.kernels import Bars, Floats, Ints, Ledger, Tiers, empty_ledger, find_deaths, run_flow
 from engine.market import Market, Times
 from engine.parameters import Parameters
-from engine.rules import Before, after, bars_of, beginning, check_market, tiers_of
+from engine.rules import Before, after, bars_of, beginning, check_market, check_takers, tiers_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,8 @@ class LevelBook:
     ledger : Ledger
         Sizes opened, closed, liquidated and open, by bar and side.
     death : ndarray of int32, shape (n, 2, leverages)
-        Bar that killed each level; at least n while it lives.
+        Bar that killed each level; at least n while it lives; ``-1 - bar`` where its holders closed
+        it entirely (policy ``nearest`` only).
     closings : Closings
         Closings of single levels (policy ``nearest`` only).
     last : Before
@@ -69,9 +70,17 @@ class LevelBook:
         """End of the last bar. [UTC]"""
         return self.last.stop
 
+    def is_alive(self) -> NDArray[np.bool_]:
+        """Return which levels no bar has killed yet, shape (n, 2, leverages)."""
+        # In a book that has grown since, later deaths stand in the same array.
+        alive = self.death >= len(self)
+        if self.closings.bar.size:
+            alive |= (self.death < 0) & (-1 - self.death >= len(self))
+        return alive
+
     def open_levels(self) -> "OpenLevels":
         """Return the levels that are open at the end of the last bar."""
-        bar, side, tier = np.nonzero(self.death >= len(self))
+        bar, side, tier = np.nonzero(self.is_alive())
         last = len(self)
         epochs = self.ledger.epoch[last, side] - self.ledger.epoch[bar + 1, side]
         left = self.ledger.survival[last, side] / self.ledger.survival[bar + 1, side]
@@ -135,6 +144,7 @@ def build_book(market: Market, parameters: Parameters) -> LevelBook:
     single levels and takes the bars one by one instead.
     """
     check_market(market)
+    check_takers(market, parameters)
     before = beginning(market)
     bars, held = bars_of(market, parameters, before)
     tiers = tiers_of(market.margin, parameters)

@@ -20,6 +20,7 @@ from engine.kernels import (
     Ledger,
     Tiers,
     book_side,
+    closed_in,
     enter,
     epoch_decay,
     turn_over,
@@ -231,7 +232,7 @@ def advance_nearest(
                 wanted -= taken
                 flat_size[level] -= taken
                 if flat_size[level] <= 0.0:
-                    death[level // (2 * tier_count), side, level % tier_count] = bar
+                    death[level // (2 * tier_count), side, level % tier_count] = closed_in(bar)
                     pop(frontier.keys[side], frontier.levels[side], frontier.counts[side])
                     frontier.counts[side] -= 1
             left = max(levels - (closing - wanted), 0.0) if frontier.counts[side] > 0 else 0.0

@@ -17,7 +17,7 @@ from engine.frontier_kernel import (
 )
 from engine.kernels import Bars, Ledger
 from engine.market import Market
-from engine.rules import after, bars_of, check_market
+from engine.rules import after, bars_of, check_market, tiers_of
 
 _ROOM = 1.25  # arrays grow by a quarter, so that copying them is rare
 
@@ -44,7 +44,7 @@ class GrowingBook:
         self._ledger = [_Rows(column) for column in book.ledger]
         self._death = _Rows(book.death)
         self._closings = [_Rows(column) for column in book.closings]
-        self._frontier = empty_frontier(int((book.death >= len(book)).sum()))
+        self._frontier = empty_frontier(int(book.is_alive().sum()))
         gather(book.bars, book.tiers, book.ledger, book.death, self._frontier)
         self._size = _Rows(_sizes_left(book)) if book.parameters.closing == "nearest" else None
 
@@ -167,5 +167,6 @@ def _check_follows(book: LevelBook, market: Market) -> None:
         raise ValueError(
             f"bars must start at {book.stop} or later, but start at {market.open_time[0]}"
         )
-    if len(market.margin) != book.tiers.weight.shape[0]:
+    tiers = tiers_of(market.margin, book.parameters)
+    if not all(np.array_equal(new, old) for new, old in zip(tiers, book.tiers, strict=True)):
         raise ValueError("margin rules have changed since the book was built; build it anew")

@@ -87,7 +87,7 @@ def rasterise(
     ends = book.open_time + np.timedelta64(book.interval)
     bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
     column_of_bar = (np.searchsorted(times, ends, side="left") - 1).astype(np.int32)
-    grid = Grid(column_of_bar, bars_by, float(edges[0]), float(edges[-1]))
+    grid = Grid(column_of_bar, bars_by, edges)
     changes = np.zeros((2, buckets, columns + 1))
     consumed = np.zeros((2, buckets, columns))
     by_notional = measure == "notional"
@@ -98,7 +98,6 @@ def rasterise(
         draw_closings(
             book.bars, book.tiers, book.closings, book.death, grid, by_notional, changes, consumed
         )
-        consumed[consumed < consumed.max(initial=0.0) * 1e-12] = 0.0
     accumulate(book.ledger, bars_by, changes)
     return Heatmap(
         times=times,
@@ -152,13 +151,13 @@ def combine(heatmaps: Sequence[Heatmap]) -> Heatmap:
 
 def _checked(times: Times, edges: Floats) -> tuple[Times, Floats]:
     times = np.asarray(times, "datetime64[us]")
-    edges = np.asarray(edges, np.float64)
+    edges = np.ascontiguousarray(edges, np.float64)
     if times.size < 2 or not (times[1:] > times[:-1]).all():
         raise ValueError("time columns need at least two ascending edges")
     widths = np.diff(edges)
     if widths.size < 1 or not (widths > 0.0).all():
         raise ValueError("price buckets need at least two ascending edges")
-    if not np.allclose(widths, widths[0], rtol=1e-6):
+    if not np.allclose(widths, widths[0], rtol=1e-6, atol=0.0):
         raise ValueError("price buckets must be of equal width")
     return times, edges
 

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
 ALIVE = np.iinfo(np.int32).max
-"""Death bar of a level that no bar has killed."""
+"""Death of a level that no bar has killed."""
 
 _EPOCH = 2.0**-512
 _CLOSED_OUT = 3  # epochs that pass when a side closes entirely: nothing is left of what was there
@@ -111,6 +111,20 @@ def empty_ledger(bars: int, initial_open_interest: float) -> Ledger:
         survival=np.ones(shape),
         epoch=np.zeros(shape, np.int32),
     )
+
+
+@njit(cache=True, nogil=True)
+def closed_in(bar: int) -> int:
+    """Return the death of a level that its holders closed entirely (policy ``nearest``)."""
+    return -1 - bar
+
+
+@njit(cache=True, nogil=True)
+def death_bar(death: int) -> tuple[int, bool]:
+    """Return the bar of a death, and whether the level was closed rather than liquidated."""
+    if death < 0:
+        return -1 - death, True
+    return death, False
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from engine.frontier_kernel import Closings
-from engine.kernels import Bars, Floats, Ints, Ledger, Tiers, decay
+from engine.kernels import Bars, Floats, Ints, Ledger, Tiers, death_bar, decay
 
 _ROUND_OFF = 1e-12  # of a bucket's highest state: what can be left when its levels are gone
 
@@ -20,24 +20,31 @@ class Grid(NamedTuple):
         Column in which a bar ends; -1 before the first, ``columns`` after the last.
     bars_by : ndarray of int32, shape (columns + 1,)
         Number of bars ended before column 0, and by the end of each column.
-    low, high : float
-        Price range, ``low <= price < high``. [quote]
+    edges : ndarray, shape (buckets + 1,)
+        Edges of the price buckets, ``edges[i] <= price < edges[i + 1]``. [quote]
     """
 
     column_of_bar: Ints
     bars_by: Ints
-    low: float
-    high: float
+    edges: Floats
 
 
 @njit(cache=True, nogil=True)
-def bucket_of(price: float, low: float, high: float, buckets: int) -> int:
-    """Return the bucket of a price, -1 outside ``low <= price < high``."""
+def bucket_of(price: float, edges: Floats) -> int:
+    """Return the bucket of a price, -1 outside the edges."""
+    buckets = edges.size - 1
+    low, high = edges[0], edges[buckets]
     if not low <= price < high:
         return -1
-    # Just below ``high`` the product can round up to ``buckets``, and compiled code would write
-    # past the end without an error.
-    return min(int((price - low) * (buckets / (high - low))), buckets - 1)
+    # Just below ``high`` the product can round up to ``buckets``, and compiled code would read and
+    # write past the end without an error.
+    bucket = min(int((price - low) * (buckets / (high - low))), buckets - 1)
+    # Near an edge it can round to the wrong side.
+    if price < edges[bucket]:
+        return bucket - 1
+    if price >= edges[bucket + 1]:
+        return bucket + 1
+    return bucket
 
 
 @njit(cache=True, nogil=True)
@@ -63,7 +70,7 @@ def draw_levels(
     consumed : ndarray, shape (2, buckets, columns)
         Filled: liquidated in each column.
     """
-    _, buckets, columns = consumed.shape
+    columns = consumed.shape[2]
     tier_count = tiers.weight.shape[1]
     count = grid.column_of_bar.size
     for bar in range(count):
@@ -81,12 +88,12 @@ def draw_levels(
                 ledger.survival[birth_end, side], ledger.epoch[birth_end, side], product, epoch
             )
             for tier in range(tier_count):
-                last = death[bar, side, tier]
+                last, closed = death_bar(death[bar, side, tier])
                 death_column = grid.column_of_bar[last] if last < count else columns
                 if death_column < 0:
                     continue
                 price = bars.entry[bar] * tiers.ratio[rules, side, tier]
-                bucket = bucket_of(price, grid.low, grid.high, buckets)
+                bucket = bucket_of(price, grid.edges)
                 if bucket < 0:
                     continue
                 size = born * tiers.weight[rules, tier]
@@ -95,10 +102,11 @@ def draw_levels(
                 if death_column > birth_column:
                     changes[side, bucket, birth_column + 1] += size * shown
                 if death_column < columns:
-                    # Crossing comes before closing: the state before the bar of death counts.
-                    consumed[side, bucket, death_column] += size * decay(
-                        ledger.survival[last, side], ledger.epoch[last, side], product, epoch
-                    )
+                    if not closed:
+                        # Crossing comes before closing: the state before the bar of death counts.
+                        consumed[side, bucket, death_column] += size * decay(
+                            ledger.survival[last, side], ledger.epoch[last, side], product, epoch
+                        )
                     if death_column > birth_column:
                         end = grid.bars_by[death_column + 1]
                         changes[side, bucket, death_column + 1] -= size * decay(
@@ -121,7 +129,7 @@ def draw_closings(
 
     A closing is a level of negative size that lives from the closing to its level's death.
     """
-    _, buckets, columns = consumed.shape
+    columns = consumed.shape[2]
     tier_count = tiers.weight.shape[1]
     count = grid.column_of_bar.size
     for i in range(closings.bar.size):
@@ -129,17 +137,18 @@ def draw_closings(
         birth = level // (2 * tier_count)
         side, tier = level // tier_count % 2, level % tier_count
         column = grid.column_of_bar[closings.bar[i]]
-        last = death[birth, side, tier]
+        last, closed = death_bar(death[birth, side, tier])
         death_column = grid.column_of_bar[last] if last < count else columns
         price = bars.entry[birth] * tiers.ratio[bars.regime[birth], side, tier]
-        bucket = bucket_of(price, grid.low, grid.high, buckets)
+        bucket = bucket_of(price, grid.edges)
         if bucket < 0 or column >= columns or death_column < 0:
             continue
         size = closings.size[i] * (price if by_notional else 1.0)
         if death_column > column:
             changes[side, bucket, column + 1] -= size
         if death_column < columns:
-            consumed[side, bucket, death_column] -= size
+            if not closed:
+                consumed[side, bucket, death_column] -= size
             if death_column > column:
                 changes[side, bucket, death_column + 1] += size
 

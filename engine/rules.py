@@ -57,14 +57,28 @@ def check_market(market: Market) -> None:
         ("low must be at most open and close", market.low <= np.fmin(market.open, market.close)),
         ("volume must not be negative", market.volume >= 0.0),
         ("crossing range must be ordered and positive", _is_range(market)),
-        ("open interest must not be negative", ~(market.open_interest < 0.0)),
-        ("high must be finite", np.isfinite(market.high)),
+        ("open interest must not be negative or infinite", _is_amount_or_unknown(market)),
+        ("prices must be finite", np.isfinite(market.open + market.high + market.close)),
         ("volume must be finite", np.isfinite(market.volume)),
     )
     for rule, holds in checks:
         if not holds.all():
             bar = int(np.argmin(holds))
             raise ValueError(f"{rule}, which fails at bar {bar} ({market.open_time[bar]} UTC)")
+
+
+def _is_amount_or_unknown(market: Market) -> NDArray[np.bool_]:
+    return ~((market.open_interest < 0.0) | np.isinf(market.open_interest))
+
+
+def check_takers(market: Market, parameters: Parameters) -> None:
+    """Raise ``ValueError`` if sides follow takers and no bar says what takers bought."""
+    unknown = np.isnan(market.taker_buy_volume)
+    if parameters.side_rule == "taker" and len(market) and unknown.all():
+        raise ValueError(
+            f"side rule taker needs taker volume, which the candles of {market.symbol} on "
+            f"{market.exchange} do not have; choose candle or symmetric"
+        )
 
 
 def _is_range(market: Market) -> NDArray[np.bool_]:
@@ -96,27 +110,20 @@ def entry_price(market: Market, rule: str) -> Floats:
         return hlc3
     with np.errstate(invalid="ignore", divide="ignore"):
         vwap = market.quote_volume / market.volume
-    return np.where(np.isfinite(vwap) & (market.volume > 0.0), vwap, hlc3)
+    traded = np.isfinite(vwap) & (market.quote_volume > 0.0) & (market.volume > 0.0)
+    return np.where(traded, vwap, hlc3)
 
 
 def levered_share(market: Market, rule: str) -> Floats:
     """Return the levered share of openings of longs and shorts, shape (n, 2). [-]
 
-    Raises
-    ------
-    ValueError
-        For rule ``taker`` where no bar has taker volume. Single bars without it count as even.
+    Bars that do not say what takers bought count as even under rule ``taker``.
     """
     if rule == "symmetric":
         return np.ones((len(market), 2))
     if rule == "candle":
         longs = 0.5 + 0.5 * np.sign(market.close - market.open)
         return np.stack((longs, 1.0 - longs), axis=1)
-    if len(market) and np.isnan(market.taker_buy_volume).all():
-        raise ValueError(
-            f"side rule taker needs taker volume, which the candles of {market.symbol} on "
-            f"{market.exchange} do not have; choose candle or symmetric"
-        )
     with np.errstate(invalid="ignore", divide="ignore"):
         bought = market.taker_buy_volume / market.volume
     bought = np.where(np.isfinite(bought), np.clip(bought, 0.0, 1.0), 0.5)

@@ -38,7 +38,7 @@ class LiquidationLevel(BaseModel):
 
     side: Side
     entry_price: Price = Field(description="[quote]")
-    liquidation_price: Price = Field(description="[quote]")
+    liquidation_price: Amount = Field(description="0 for an unlevered long [quote]")
     leverage: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = Field(description="[-]")
     size: Amount = Field(description="what is left [base]")
     opened_at: AwareDatetime = Field(description="end of the bar of birth")
@@ -208,7 +208,7 @@ def _edges(book: LevelBook, buckets: int) -> Floats:
     price = book.bars.entry[:, None, None] * book.tiers.ratio[book.bars.regime]
     price = np.concatenate((price[born].ravel(), book.close))
     low, high = float(price.min()), float(price.max())
-    return np.linspace(low * (1 - 1e-9), high * (1 + 1e-9), buckets + 1)
+    return np.linspace(low * 0.999, high * 1.001, buckets + 1)
 
 
 def _snapshots(book: LevelBook, times: Times, edges: Floats) -> Iterator[HeatmapSnapshot]:

@@ -9,15 +9,19 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from engine.book import build_book
+from engine.growth import GrowingBook
 from engine.heatmap import combine, rasterise
 from engine.margin import LONG, SHORT, LeverageTier, MarginRules, liquidation_price
 from engine.models import MODELS, find_model
 from engine.parameters import Parameters
 from engine.profiles import parse_profile
-from tests.markets import RULES, START, STEP, market
+from engine.raster_kernel import bucket_of
+from tests.markets import RULES, START, STEP, market, part
 
 TEN = Parameters(profile=parse_profile("10:1"))
 LONG_DIES, SHORT_DIES = (liquidation_price(100.0, 10, side, RULES) for side in (LONG, SHORT))
@@ -172,6 +176,54 @@ def test_a_bar_after_a_gap_still_liquidates():
     assert build_book(whole, TEN).ledger.liquidated[-1, 0] == 7.0
 
 
+def test_change_after_an_unknown_open_interest_goes_to_the_pool():
+    book = build_book(market([UP, UP, UP], [107.0, np.nan, 150.0]), TEN)
+    assert_allclose(book.ledger.tracked[-1], [7.0, 0.0])
+    assert_allclose(book.ledger.pool[-1], [143.0, 150.0])
+
+
+@pytest.mark.parametrize("quote_volume", [np.nan, 0.0, -995.0])
+def test_vwap_falls_back_to_hlc3_where_quote_volume_is_unknown(quote_volume):
+    whole = market([UP], [107.0], quote_volume=np.array([quote_volume]))
+    levels = build_book(whole, replace(TEN, entry="vwap")).open_levels()
+    assert_allclose(levels.price, [299 / 3 * 0.9 / 0.996])
+
+
+def test_takers_of_a_bar_without_trades_count_as_even():
+    whole = market([UP, UP], [107.0, 114.0], volume=[10.0, 0.0], taker_buy=[5.0, 0.0])
+    book = build_book(whole, replace(TEN, side_rule="taker"))
+    assert_allclose(book.ledger.tracked[-1], [14.0, 14.0])
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_an_exact_touch_liquidates_in_grown_and_in_nearest_books(side):
+    opening = (UP, DOWN)[side]
+    touch = ((100, 100.5, LONG_DIES, 100), (100, SHORT_DIES, 99.5, 100))[side]
+    whole = market([opening, touch], [107.0, 107.0])
+    grown = GrowingBook(build_book(part(whole, 0, 1), TEN)).append(part(whole, 1, 2))
+    nearest = build_book(whole, replace(TEN, closing="nearest"))
+    assert grown.ledger.liquidated[2, side] == 7.0
+    assert nearest.ledger.liquidated[2, side] == 7.0
+
+
+def test_closing_the_nearest_level_entirely_is_not_liquidation():
+    assumed = Parameters(profile=parse_profile("5:1,10:1"), closing="nearest")
+    # 0.1 and 0.2 do not add up to 0.3 in floats: what is closed in pieces must leave nothing.
+    whole = market([UP, STILL, STILL, (100, 101, 60, 70)], [100.6, 100.5, 100.3, 100.0])
+    picture = rasterise(build_book(whole, assumed), columns(4), np.linspace(70, 120, 51), "size")
+    assert_allclose(picture.consumed.sum(axis=(0, 1)), [0, 0, 0, 0.3])
+    assert_allclose(picture.active[0, 20, 2], 0.0, atol=0.0)
+
+
+def test_grown_books_take_bars_without_takers():
+    whole = market([UP, UP], [107.0, 114.0], taker_buy=[5.0, np.nan])
+    assumed = replace(TEN, side_rule="taker")
+    growing = GrowingBook(build_book(part(whole, 0, 1), assumed))
+    assert_allclose(
+        growing.append(part(whole, 1, 2)).ledger.tracked, build_book(whole, assumed).ledger.tracked
+    )
+
+
 def test_mark_price_decides_where_it_is_known():
     whole = market([UP, (100, 100.5, 90, 100)], [107.0, 107.0], crossing_low=np.array([98.0, 95.0]))
     assert_allclose(build_book(whole, TEN).open_levels().size, [7.0])
@@ -241,6 +293,33 @@ def test_bad_grids_are_refused(times, edges, message):
         rasterise(build_book(market([UP], [107.0]), TEN), times, np.array(edges))
 
 
+@given(
+    low=st.floats(1e-6, 1e5),
+    width=st.floats(1e-7, 1e4),
+    buckets=st.integers(1, 400),
+    place=st.integers(0, 400),
+)
+def test_a_price_on_an_edge_belongs_to_the_bucket_above(low, width, buckets, place):
+    edges = low + np.arange(buckets + 1) * width
+    assume((np.diff(edges) > 0).all())
+    place = min(place, buckets - 1)
+    assert bucket_of(edges[place], edges) == place
+    assert bucket_of(np.nextafter(edges[place + 1], 0), edges) == place
+    assert bucket_of(edges[-1], edges) == -1
+    assert bucket_of(np.nextafter(edges[0], 0), edges) == -1
+
+
+def test_a_product_that_rounds_up_to_the_number_of_buckets_stays_inside():
+    edges = np.linspace(29.2913514743175, 125.15899322306439, 18)
+    assert bucket_of(np.nextafter(edges[-1], 0), edges) == 16
+
+
+def test_tiny_prices_are_held_to_equal_buckets():
+    book = build_book(market([UP], [107.0]), TEN)
+    with pytest.raises(ValueError, match="equal width"):
+        rasterise(book, columns(1), np.array([1e-7, 2e-7, 4e-7]))
+
+
 def test_maps_on_different_grids_do_not_combine():
     book = build_book(market([UP], [107.0]), TEN)
     one = rasterise(book, columns(1), np.array([90.0, 91.0]))
@@ -256,7 +335,10 @@ def test_maps_on_different_grids_do_not_combine():
     [
         ("low", [-1.0], "low must be positive"),
         ("high", [99.0], "high must be at least open and close"),
-        ("high", [np.nan], "high must be at least"),
+        ("high", [np.nan], "prices must be finite|high must be at least"),
+        ("close", [np.nan], "prices must be finite"),
+        ("open", [np.inf], "high must be at least"),
+        ("open_interest", [np.inf], "open interest must not be negative or infinite"),
         ("volume", [np.nan], "volume must not be negative"),
         ("open_interest", [-5.0], "open interest must not be negative"),
         ("close", [1.0, 2.0], "close has 2 values for 1 bars"),

@@ -133,3 +133,9 @@ def test_open_levels_come_as_objects():
     assert (only.side, only.leverage, only.size) == ("long", 10.0, 7.0)
     assert only.entry_price == 100.0
     assert only.opened_at == datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
+
+
+def test_unlevered_longs_come_as_objects_that_die_at_zero():
+    assumed = Parameters(profile=parse_profile("1:1"))
+    (only,) = levels_of(build_book(market([UP], [107.0]), assumed))
+    assert only.liquidation_price == 0.0
