@@ -1,7 +1,7 @@
 """Choosing the grid of a picture: whole bars to a column, round prices to a bucket."""
 
 from datetime import timedelta
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from engine.market import Times
 
 _DAY = timedelta(days=1)
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+_NARROWEST = 1e-12
+"""Least width of a bucket, of the highest price: far more than what floats can tell apart."""
+_PRICES = (1e-250, 1e250)
+"""Least and greatest top of a price range, so that widths and products stay finite numbers."""
 
 
 def time_edges(
@@ -43,13 +47,28 @@ def step_edges(start: np.datetime64, stop: np.datetime64, step: timedelta) -> Ti
 def price_edges(low: float, high: float, buckets: int) -> Floats:
     """Return edges of at most ``buckets`` price buckets of a round width that hold low to high.
 
+    One bucket becomes two where a round edge lies inside the range.
+
     Raises
     ------
     ValueError
-        If the range is empty or not positive.
+        If the range is empty, negative or infinite, or too narrow for that many buckets.
     """
-    if not 0.0 <= low < high:
-        raise ValueError(f"the price range must ascend from 0 or more, but is {low:g} to {high:g}")
+    if not (0.0 <= low < high and isfinite(high)):
+        raise ValueError(
+            f"the price range must ascend from 0 or more to a finite price, but is {low:g} to "
+            f"{high:g}"
+        )
+    least, greatest = _PRICES
+    if not least <= high <= greatest:
+        raise ValueError(
+            f"the highest price must be between {least:g} and {greatest:g}, but is {high:g}"
+        )
+    if (high - low) / buckets < _NARROWEST * high:
+        raise ValueError(
+            f"the price range {float(low)} to {float(high)} is too narrow for {buckets} buckets; choose a "
+            "wider one"
+        )
     width = round_up((high - low) / buckets)
     while ceil(high / width) - floor(low / width) > buckets and buckets > 1:
         width = round_up(width * 1.01)

@@ -113,6 +113,9 @@ def test_a_range_beyond_the_data_is_cut(export, tmp_path):
         ({"start": "2026-03-01", "stop": "2026-02-01"}, 2, "start must be before stop"),
         ({"interval": "7m"}, 2, "interval must be one of 1m, 3m, 5m"),
         ({"interval": "1m"}, 2, "must be a multiple of the stored bars"),
+        ({"price-low": "1", "price-high": "inf"}, 2, "must ascend from 0 or more to a finite"),
+        ({"price-low": "0", "price-high": "5e-324"}, 2, "must be between 1e-250 and 1e+250"),
+        ({"price-low": "1", "price-high": "1.0000000000000002"}, 2, "too narrow for 50 buckets"),
         ({"bins": "0"}, 2, "greater than or equal to 1"),
         ({"model": "magic"}, 2, "model must be one of turnover"),
         ({"profile": "fast"}, 2, "a leverage profile is one of"),
@@ -131,6 +134,14 @@ def test_a_name_without_a_format_and_a_missing_folder_are_explained(export, tmp_
     assert "must end in .csv, .parquet or .json" in export(tmp_path / "map.txt")[1]
     code, said = export(tmp_path / "nowhere" / "map.csv")
     assert (code, "folder" in said) == (2, True)
+
+
+@pytest.mark.parametrize("high", ["1e-250", "1e250"])
+def test_a_range_far_from_the_prices_is_written(export, tmp_path, high):
+    options = {"price-low": "0", "price-high": high}
+    assert export(tmp_path / "map.parquet", **options)[0] == 0
+    side = query(f"SELECT sum(active_size) AS held FROM '{tmp_path / 'map.parquet'}'")
+    assert side["held"][0] > 0.0
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,46 @@ def test_days_begin_with_a_column(days, minutes):
     assert edges[-1] == START + np.timedelta64(days, "D")
 
 
-def test_an_empty_price_range_is_refused():
-    with pytest.raises(ValueError, match="must ascend from 0 or more, but is 5 to 5"):
-        price_edges(5.0, 5.0, 10)
+@pytest.mark.parametrize(
+    ("low", "high", "message"),
+    [
+        (5.0, 5.0, "must ascend from 0 or more to a finite price, but is 5 to 5"),
+        (-1.0, 5.0, "must ascend from 0 or more to a finite price, but is -1 to 5"),
+        (0.0, np.inf, "must ascend from 0 or more to a finite price, but is 0 to inf"),
+        (np.nan, 5.0, "must ascend from 0 or more to a finite price, but is nan to 5"),
+        (0.0, 5e-324, r"highest price must be between 1e-250 and 1e\+250, but is 4\.94066e-324"),
+        (0.0, 1.7e308, r"highest price must be between 1e-250 and 1e\+250, but is 1\.7e\+308"),
+        (
+            60_000.0,
+            np.nextafter(6e4, 7e4),
+            "60000.0 to 60000.00000000001 is too narrow for 10 buckets",
+        ),
+    ],
+)
+def test_price_ranges_that_cannot_be_divided_are_refused(low, high, message):
+    with pytest.raises(ValueError, match=message):
+        price_edges(low, high, 10)
+
+
+@pytest.mark.parametrize("top", [1e-250, 1e250])
+@pytest.mark.parametrize("buckets", [1, 2000])
+def test_the_widest_prices_are_divided(top, buckets):
+    edges = price_edges(0.0, top, buckets)
+    assert (np.diff(edges) > 0).all()
+    assert edges.size - 1 <= buckets
+
+
+def test_the_narrowest_buckets_ascend():
+    assert (np.diff(price_edges(1.0, 1.0 + 2.1e-9, 2000)) > 0).all()
+
+
+def test_one_bucket_and_one_column_become_two_where_an_edge_lies_inside():
+    assert price_edges(3.0, 4.0, 1).tolist() == [3, 4]
+    assert price_edges(3.5, 7.2, 1).tolist() == [0, 5, 10]
+    noon = START + np.timedelta64(12, "h")
+    day = np.timedelta64(24, "h")
+    assert time_edges(START, START + day, BAR, 1).size == 2
+    assert time_edges(noon, noon + day, BAR, 1).size == 3
 
 
 def test_shown_range_leaves_room_for_nearby_levels():
