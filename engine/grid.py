@@ -66,8 +66,8 @@ def price_edges(low: float, high: float, buckets: int) -> Floats:
         )
     if (high - low) / buckets < _NARROWEST * high:
         raise ValueError(
-            f"the price range {float(low)} to {float(high)} is too narrow for {buckets} buckets; choose a "
-            "wider one"
+            f"the price range {float(low)} to {float(high)} is too narrow for {buckets} buckets; "
+            "choose a wider one"
         )
     width = round_up((high - low) / buckets)
     while ceil(high / width) - floor(low / width) > buckets and buckets > 1:

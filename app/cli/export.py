@@ -13,8 +13,10 @@ from app.cli.options import Database, load_settings
 def export(
     out: Annotated[Path, typer.Argument(help="File to write; replaced if it exists.")],
     symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
-    start: Annotated[str, typer.Option(help="First moment, ISO 8601; UTC unless it says so.")],
-    stop: Annotated[str, typer.Option(help="Moment after the last one.")],
+    start: Annotated[
+        str, typer.Option(help="Moment before the first stamp, ISO 8601; UTC unless it says so.")
+    ],
+    stop: Annotated[str, typer.Option(help="Moment of the last stamp.")],
     exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
     interval: Annotated[str, typer.Option(help="Time between states: 5m, 1h, 1d.")] = "1h",
     bins: Annotated[int, typer.Option(min=1, max=2000, help="Price buckets.")] = 400,
@@ -33,9 +35,10 @@ def export(
 ) -> None:
     """Write a heatmap to a file, as CSV, Parquet or JSON.
 
-    One row for each time (the end of the interval, UTC), exchange, price bucket and side that holds
-    anything: size [base] and notional [quote] that is open, and that was liquidated within the
-    interval. Rows without prices hold open interest whose liquidation price is not known.
+    One row for each stamp, exchange, price bucket and side that holds anything: size [base] and
+    notional [quote] that is open, and that was liquidated within the interval. The stamps (UTC) are
+    the ends of the intervals, start < stamp <= stop; a start or stop within an interval stands for
+    that interval's own start or end. Rows without prices hold open interest whose liquidation price is not known.
     """
     settings = load_settings(database=database)
     written_as = file_format or _format_of(out)

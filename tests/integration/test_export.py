@@ -98,6 +98,32 @@ def test_pieces_of_a_long_export_join_without_overlap(export, tmp_path, monkeypa
     assert_allclose(whole["active_size"], pieces["active_size"], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [
+        ("08:00", "10:00"),
+        ("08:25", "09:35"),  # both within an interval
+    ],
+)
+def test_stamps_are_ends_of_intervals_after_start_and_up_to_stop(export, tmp_path, start, stop):
+    out = tmp_path / "map.csv"
+    export(out, start=f"2026-01-01T{start}", stop=f"2026-01-01T{stop}")
+    with out.open() as file:
+        stamps = sorted({row["timestamp"] for row in csv.DictReader(file)})
+    assert stamps == [f"2026-01-01 {time}:00+00" for time in ("08:30", "09:00", "09:30", "10:00")]
+
+
+def test_notional_is_size_at_a_price_of_the_bucket(export, tmp_path):
+    export(tmp_path / "map.parquet")
+    rows = query(f"SELECT * FROM '{tmp_path / 'map.parquet'}' WHERE price_low IS NOT NULL")
+    for kind in ("active", "consumed"):
+        held = rows[f"{kind}_size"] > 1e-9
+        assert held.any()
+        price = rows[f"{kind}_notional"][held] / rows[f"{kind}_size"][held]
+        assert (price >= rows["price_low"][held] * (1 - 1e-9)).all()
+        assert (price <= rows["price_high"][held] * (1 + 1e-9)).all()
+
+
 def test_a_range_beyond_the_data_is_cut(export, tmp_path):
     code, _ = export(tmp_path / "map.csv", start="2020-01-01", stop="2030-01-01", interval="1h")
     assert code == 0
