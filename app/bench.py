@@ -36,9 +36,15 @@ Result = dict[str, Any]
 
 
 def jobs(npz: Path | None = None) -> list[Result]:
-    """Return what is measured, on random walks or on the arrays of a file."""
+    """Return what is measured, on random walks or on the arrays of a file.
+
+    Raises
+    ------
+    ValueError
+        If the file can't be measured on.
+    """
     if npz is not None:
-        bars = int(np.load(npz)["close"].size)
+        bars = read_arrays(npz)["close"].size
         grid = next((grid for size, grid in GRIDS.items() if bars <= size), GRIDS[525_600])
         sizes = {bars: grid}
     else:
@@ -51,6 +57,31 @@ def jobs(npz: Path | None = None) -> list[Result]:
     ]
     engine.append({"name": "append_one_bar", "model": "time-evolving", "bars": max(sizes)})
     return engine if npz is not None else [*engine, {"name": "ingest_ratio"}]
+
+
+def read_arrays(path: Path) -> dict[str, Floats]:
+    """Return a file's open, high, low, close, volume and open interest, shape (n,) each.
+
+    Raises
+    ------
+    ValueError
+        If it holds no such arrays, or no market's.
+    """
+    named = ", ".join(_FIELDS)
+    try:
+        with np.load(path) as file:
+            missing = [name for name in _FIELDS if name not in file]
+            if missing:
+                raise ValueError(
+                    f"{path} must hold arrays {named}; it lacks {', '.join(missing)}"
+                )
+            columns = {name: file[name] for name in _FIELDS}
+    except (BadZipFile, EOFError, zlib.error, AttributeError, TypeError) as e:
+        raise ValueError(f"{path} must be a file of numpy.savez with arrays {named}") from e
+    shapes = {column.shape for column in columns.values()}
+    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        found = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
+        raise ValueError(f"{path} must hold arrays of one dimension and length, but has {found}")
 
 
 def measure(job: Result, npz: Path | None = None) -> Result:

@@ -8,12 +8,14 @@ import logging
 import sqlite3
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import diskcache
+import numpy as np
 from diskcache.core import MODE_PICKLE, UNKNOWN
 
 log = logging.getLogger(__name__)
@@ -101,18 +103,36 @@ class DiskCache:
             self._cache.close()
 
 
+def nbytes(value: object) -> int:
+    """Return the size of all arrays that a value of dataclasses and containers holds."""
+    match value:
+        case np.ndarray():
+            return value.nbytes
+        case Mapping():
+            return sum(nbytes(part) for part in value.values())
+        case tuple() | list():
+            return sum(nbytes(part) for part in value)
+        case _ if is_dataclass(value):
+            return sum(nbytes(getattr(value, field.name)) for field in fields(value))
+    return 0
+
+
 class Memory(Generic[Value]):
     """The most recently used values, each computed by one thread while others wait for it.
 
     Parameters
     ----------
     capacity : int
-        Most values kept.
+        Bytes of values kept; the last one is kept whatever its size.
+    weigh : callable
+        From a value to its bytes.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, weigh: Callable[[Value], int]) -> None:
         self._capacity = capacity
+        self._weigh = weigh
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._weights: dict[Hashable, int] = {}
         self._lock = threading.Lock()
         self._computing: dict[Hashable, threading.Lock] = {}
 
@@ -132,8 +152,10 @@ class Memory(Generic[Value]):
             value = compute()
             with self._lock:
                 self._values[key] = value
-                while len(self._values) > self._capacity:
-                    self._values.popitem(last=False)
+                self._weights[key] = self._weigh(value)
+                while len(self._values) > 1 and sum(self._weights.values()) > self._capacity:
+                    oldest, _ = self._values.popitem(last=False)
+                    del self._weights[oldest]
         return value
 
     @contextmanager
@@ -145,4 +167,6 @@ class Memory(Generic[Value]):
                 yield
             finally:
                 with self._lock:
-                    self._computing.pop(key, None)
+                    # After a failure somebody else may already compute under a lock of his own.
+                    if self._computing.get(key) is lock:
+                        del self._computing[key]

@@ -41,11 +41,12 @@ def export_chunks(
         interest whose liquidation price is not known, so that the active sizes of a side sum to
         the open interest.
     """
+    request = request.model_copy(update={"history": request.start})
     if request.price_low is None:
         low, high = heatmaps.price_range(request)
         request = request.model_copy(update={"price_low": low, "price_high": high})
     pieces = max(1, _CELLS_AT_ONCE // request.buckets) * step
-    first, last = heatmaps.extent(request.symbol)
+    first, last = heatmaps.extent(request.symbol, request.exchanges)
     # Whole columns, so that pieces join without a column that both have.
     start = _floor(max(first, request.start), step)
     end = min(last, request.stop)

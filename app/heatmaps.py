@@ -5,25 +5,24 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from app.cache import DiskCache, Memory
+from app.cache import DiskCache, Memory, nbytes
 from app.errors import NoData
 from app.markets import load_market
 from app.request import HeatmapRequest
 from app.settings import Settings
-from app.stored_book import StoredBook, build_stored, from_bytes, to_bytes
+from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
+from app.version import program_version
 from app.views import draw, level_range
 from components.view import HeatmapView
 from engine.models import FlowModel
-from engine.tiers import margin_rules
-from engine.version import engine_version
 from ingest.coverage import MarketCoverage
 from ingest.store import Store
 
 LONGEST_BOOK = 600_000
 """Bars of a book at most; a longer history is computed from the warm-up before the window on."""
 
-_BOOKS_IN_MEMORY = 24
-_VIEWS_IN_MEMORY = 24
+_BOOKS_BYTES = 1_000_000_000
+_VIEWS_BYTES = 500_000_000
 
 
 class Heatmaps(Protocol):
@@ -58,9 +57,9 @@ class StoredHeatmaps:
         self._store = store
         self._settings = settings
         self._disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
-        self._books: Memory[StoredBook] = Memory(_BOOKS_IN_MEMORY)
-        self._views: Memory[HeatmapView] = Memory(_VIEWS_IN_MEMORY)
-        self._lists: Memory[list[MarketCoverage]] = Memory(1)
+        self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes)
+        self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes)
+        self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes)
         self._simulated = store.is_simulated()
 
     def close(self) -> None:
@@ -78,15 +77,17 @@ class StoredHeatmaps:
         """Return the exchanges that have the symbol."""
         return sorted(m.exchange for m in self._all_markets() if m.symbol == symbol)
 
-    def extent(self, symbol: str) -> tuple[datetime, datetime]:
+    def extent(self, symbol: str, exchanges: Sequence[str] = ()) -> tuple[datetime, datetime]:
         """Return start of the first and end of the last bar that can be mapped.
+
+        No exchanges means all that have the symbol.
 
         Raises
         ------
         NoData
             If there is none.
         """
-        found = self._markets(symbol, ())
+        found = self._markets(symbol, exchanges)
         return min(_mapped_from(market) for market in found), max(m.last for m in found)
 
     def view(self, request: HeatmapRequest) -> HeatmapView:
@@ -104,16 +105,14 @@ class StoredHeatmaps:
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""
-        watermark = self._store.watermark(request.exchanges, request.symbol)
-        ranges = [level_range(stored.book) for stored in self._stored(request, watermark)]
+        ranges = [level_range(stored.book) for stored in self._stored(request)]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     def _compute(self, request: HeatmapRequest, watermark: str) -> HeatmapView:
-        books = self._stored(request, watermark)
-        markets = self._markets(request.symbol, request.exchanges)
-        shown = [stored for stored in books if stored.overlaps(request.start, request.stop)]
+        start, stop = time64(request.start), time64(request.stop)
+        shown = [stored for stored in self._stored(request) if stored.is_known(start, stop)]
         if not shown:
-            first, last = min(map(_mapped_from, markets)), max(m.last for m in markets)
+            first, last = self.extent(request.symbol, request.exchanges)
             raise NoData(
                 f"Nothing is stored for {request.symbol} from {request.start:%Y-%m-%d %H:%M} to "
                 f"{request.stop:%Y-%m-%d %H:%M} UTC; there are data from {first:%Y-%m-%d %H:%M} to "
@@ -131,10 +130,10 @@ class StoredHeatmaps:
         # Counting the rows of a large database takes a while, asking whether they changed does not.
         return self._lists.get(self._store.watermark(), self._store.markets)
 
-    def _stored(self, request: HeatmapRequest, watermark: str) -> list[StoredBook]:
+    def _stored(self, request: HeatmapRequest) -> list[StoredBook]:
         model = request.assumed()
         return [
-            self._book(market, request, model, watermark)
+            self._book(market, request, model)
             for market in self._markets(request.symbol, request.exchanges)
         ]
 
@@ -163,19 +162,12 @@ class StoredHeatmaps:
         return mapped
 
     def _book(
-        self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel, watermark: str
+        self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel
     ) -> StoredBook:
         start = self._book_start(market, request)
-        key = (
-            engine_version(),
-            market.exchange,
-            market.symbol,
-            start,
-            market.last,
-            watermark,
-            model,
-            margin_rules(market.exchange, market.symbol),
-        )
+        # Of this market alone, so that a book serves every choice of exchanges.
+        watermark = self._store.watermark((market.exchange,), market.symbol)
+        key = (program_version(), market.exchange, market.symbol, start, watermark, model)
         name = hashlib.sha256(repr(key).encode()).hexdigest()
         return self._books.get(name, lambda: self._load_book(name, market, start, model))
 
@@ -184,8 +176,9 @@ class StoredHeatmaps:
         first = _mapped_from(market)
         if (market.last - first) / market.intervals[0] <= LONGEST_BOOK:
             return first
-        warm = request.start.astimezone(UTC) - timedelta(days=self._settings.warmup_days)
-        return max(first, warm.replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+        return max(
+            first, _month_before(request.history or request.start, self._settings.warmup_days)
+        )
 
     def _load_book(
         self, name: str, market: MarketCoverage, start: datetime, model: FlowModel
@@ -197,6 +190,12 @@ class StoredHeatmaps:
             stored = build_stored(load_market(self._store, bars), model)
             self._disk.set(name, to_bytes(stored))
         return stored
+
+
+def _month_before(moment: datetime, days: int) -> datetime:
+    """Return the start of the month, UTC, in which the warm-up of ``days`` begins."""
+    warm = moment.astimezone(UTC) - timedelta(days=days)
+    return warm.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _mapped_from(market: MarketCoverage) -> datetime:

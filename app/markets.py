@@ -1,8 +1,10 @@
 """From stored rows to the engine's market."""
 
 from datetime import UTC
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.errors import NoData
 from engine.margin import LeverageTier, MarginRules
@@ -50,8 +52,14 @@ def load_market(store: Store, bars: Bars) -> Market:
         margin=_rules(store.leverage_tiers(exchange, symbol)) or margin_rules(exchange, symbol),
         crossing_high=np.where(marked, bars.mark_high[kept], bars.high[kept]),
         crossing_low=np.where(marked, bars.mark_low[kept], bars.low[kept]),
-        crossing_price="mark" if marked.all() and marked.size else "last",
+        crossing_price=_crossing_price(marked),
     )
+
+
+def _crossing_price(marked: NDArray[np.bool_]) -> Literal["mark", "last", "mark or last"]:
+    if not marked.any():
+        return "last"
+    return "mark" if marked.all() else "mark or last"
 
 
 def _rules(rows: Arrays) -> tuple[MarginRules, ...]:

@@ -19,6 +19,10 @@ class HeatmapRequest(BaseModel):
     start: AwareDatetime
     stop: AwareDatetime
     exchanges: tuple[str, ...] = ()
+    history: AwareDatetime | None = Field(
+        default=None,
+        description="where the whole begins that this is a piece of; start if left out",
+    )
     model: str = DEFAULT_MODEL
     profile: str = Field(
         default="", description="name or leverage:weight,…; the model's own if empty"
@@ -29,8 +33,8 @@ class HeatmapRequest(BaseModel):
         default=None, description="width of the columns, instead of their number"
     )
     buckets: int = Field(default=400, ge=1, le=2000)
-    price_low: float | None = Field(default=None, ge=0)
-    price_high: float | None = Field(default=None, gt=0)
+    price_low: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    price_high: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     measure: Measure = "notional"
 
     @model_validator(mode="after")

@@ -24,6 +24,9 @@ from ingest.coverage import MarketCoverage
 log = logging.getLogger(__name__)
 
 _PARTS: dict[str, Any] = {"bars": Bars, "tiers": Tiers, "ledger": Ledger, "closings": Closings}
+LASTING = np.timedelta64(1, "h")
+"""How long an exchange's last state stands when its data end before others' do."""
+
 _CANDLES = [field.name for field in fields(Candles)]
 
 
@@ -38,7 +41,7 @@ class StoredBook:
     candles : Candles
         Last-price candles of the same bars.
     crossing_price : str
-        ``"mark"`` or ``"last"``: which price kills levels.
+        ``"mark"``, ``"last"`` or ``"mark or last"``: which price kills levels.
     assumed_margin : bool
         Whether its leverage tiers stand in for unknown ones.
     """
@@ -48,12 +51,20 @@ class StoredBook:
     crossing_price: str
     assumed_margin: bool
 
-    def overlaps(self, start: datetime, stop: datetime) -> bool:
-        """Return whether any bar lies in ``start <= time < stop``."""
-        if not len(self.book):
-            return False
-        first, last = (time64(time) for time in (start, stop))
-        return bool(self.book.open_time[0] < last and self.book.stop > first)
+    @property
+    def start(self) -> np.datetime64:
+        """Start of the first bar. [UTC]"""
+        start: np.datetime64 = self.book.open_time[0]
+        return start
+
+    @property
+    def stop(self) -> np.datetime64:
+        """Moment until which the last state stands: `LASTING` after the last bar. [UTC]"""
+        return self.book.stop + LASTING
+
+    def is_known(self, start: np.datetime64, stop: np.datetime64) -> bool:
+        """Return whether there is a state anywhere in ``start <= time < stop``."""
+        return bool(len(self.book) and self.start < stop and self.stop > start)
 
 
 def time64(time: datetime) -> np.datetime64:

@@ -1,6 +1,7 @@
 """From books to the view that pictures, numbers and files are made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -10,7 +11,7 @@ from app.stored_book import StoredBook, time64
 from components.view import Candles, HeatmapView, Liquidations
 from engine.book import LevelBook
 from engine.grid import price_edges, shown_range, step_edges, time_edges
-from engine.heatmap import combine, rasterise
+from engine.heatmap import Heatmap, combine, rasterise
 from engine.kernels import Floats
 from engine.market import Times
 from engine.summary import KeyFigures, key_figures, risk_edges
@@ -27,14 +28,18 @@ def draw(
     simulated: bool,
     watermark: str,
 ) -> HeatmapView:
-    """Return the view of the books, at least one of which has bars in the request's range."""
-    leading = max(stored, key=lambda each: each.book.open_interest[-1] * each.book.close[-1])
+    """Return the view of the books, at least one of which is known in the request's range."""
     times = _times(request, [each.book for each in stored])
+    leading = max(stored, key=lambda each: _weight(each, times))
     candles = _candles(leading.candles, times)
     edges = _edges(request, candles)
     parts = {
-        each.book.exchange: rasterise(each.book, times, edges, request.measure) for each in stored
+        each.book.exchange: _while_known(each, rasterise(each.book, times, edges, request.measure))
+        for each in stored
     }
+    # Nothing is missing where no exchange has begun or all have ended.
+    first = max(times[0], min(each.start for each in stored))
+    last = min(times[-1], max(each.book.stop for each in stored))
     return HeatmapView(
         symbol=request.symbol,
         exchanges=tuple(parts),
@@ -43,10 +48,10 @@ def draw(
         candles=candles,
         candle_exchange=leading.book.exchange,
         liquidations=_largest(liquidations, times),
-        gaps=tuple(gap for each in stored for gap in _gaps(each.book, times)),
-        key_figures=_figures([each.book for each in stored], leading.book, times[-1]),
+        gaps=tuple(gap for each in stored for gap in _gaps(each, first, last)),
+        key_figures=_figures(stored, leading.book, times[-1]),
         data_stop=max(each.book.stop for each in stored),
-        crossing_price=" and ".join(sorted({each.crossing_price for each in stored})[::-1]),
+        crossing_price=_either({each.crossing_price for each in stored}),
         assumed_margin=tuple(each.book.exchange for each in stored if each.assumed_margin),
         ties=stored[0].book.parameters.closing != "none",
         simulated=simulated,
@@ -66,6 +71,34 @@ def _times(request: HeatmapRequest, books: Sequence[LevelBook]) -> Times:
             f"the interval must be a multiple of the stored bars' {interval}, but is {request.step}"
         )
     return step_edges(start, stop, request.step)
+
+
+def _weight(stored: StoredBook, times: Times) -> float:
+    """Return an exchange's open interest at the view's end [quote], 0 if it has no candles there.
+
+    The exchange with most of it shows the price.
+    """
+    firsts = np.searchsorted(stored.candles.open_time, times[[0, -1]])
+    if firsts[0] == firsts[1]:
+        return 0.0
+    return float(stored.book.open_interest[firsts[1]] * stored.book.close[firsts[1] - 1])
+
+
+def _either(prices: set[str]) -> str:
+    return prices.pop() if len(prices) == 1 else "mark or last"
+
+
+def _while_known(stored: StoredBook, heatmap: Heatmap) -> Heatmap:
+    """Return an exchange's map with nothing in the columns for which it has no data."""
+    known = (heatmap.times[1:] > stored.start) & (heatmap.times[:-1] < stored.stop)
+    if known.all():
+        return heatmap
+    return replace(
+        heatmap,
+        active=heatmap.active * known,
+        tracked=heatmap.tracked * known,
+        open_interest=heatmap.open_interest * known,
+    )
 
 
 def level_range(book: LevelBook) -> tuple[float, float]:
@@ -97,7 +130,7 @@ def _edges(request: HeatmapRequest, candles: Candles) -> Floats:
     if request.price_low is not None and request.price_high is not None:
         return price_edges(request.price_low, request.price_high, request.buckets)
     if not candles.low.size:
-        raise ValueError("the range lies in a gap of the candles; choose a wider one")
+        raise ValueError("no exchange has candles in the range; choose a wider one")
     return price_edges(
         *shown_range(float(candles.low.min()), float(candles.high.max())), request.buckets
     )
@@ -126,26 +159,28 @@ def _largest(by_exchange: Mapping[str, Arrays], times: Times) -> Liquidations:
     )
 
 
-def _gaps(book: LevelBook, times: Times) -> Iterator[tuple[np.datetime64, np.datetime64]]:
-    """Yield the spans in the view over which no flow is known."""
+def _gaps(
+    stored: StoredBook, first: np.datetime64, last: np.datetime64
+) -> Iterator[tuple[np.datetime64, np.datetime64]]:
+    """Yield the spans from ``first`` to ``last`` in which flow or state of a book is not known."""
+    book = stored.book
     ends = book.open_time + np.timedelta64(book.interval)
-    edges = np.flatnonzero(np.diff(book.bars.gap, prepend=False, append=False))
-    for first, last in edges.reshape(-1, 2):
-        start = ends[first - 1] if first else book.open_time[0]
-        stop = ends[last - 1]
-        if start < times[-1] and stop > times[0]:
-            yield max(start, times[0]), min(stop, times[-1])
+    runs = np.flatnonzero(np.diff(book.bars.gap, prepend=False, append=False)).reshape(-1, 2)
+    spans = [(ends[begin - 1] if begin else stored.start, ends[end - 1]) for begin, end in runs]
+    for start, stop in [(first, stored.start), *spans, (stored.stop, last)]:
+        if max(start, first) < min(stop, last):
+            yield max(start, first), min(stop, last)
 
 
-def _figures(books: Sequence[LevelBook], leading: LevelBook, stop: np.datetime64) -> KeyFigures:
-    """Return the key figures of all books' levels at ``stop``."""
+def _figures(stored: Sequence[StoredBook], leading: LevelBook, stop: np.datetime64) -> KeyFigures:
+    """Return the key figures of all levels that are known at ``stop``."""
     ended = int(
         np.searchsorted(leading.open_time + np.timedelta64(leading.interval), stop, "right")
     )
     last_price = float(leading.close[max(ended - 1, 0)])
-    first = min(book.open_time[0] for book in books)
-    moment = np.array([min(first, stop - np.timedelta64(1, "us")), stop])
-    heatmap = combine([rasterise(book, moment, risk_edges(last_price)) for book in books])
+    moment = np.array([stop - np.timedelta64(1, "us"), stop])
+    edges = risk_edges(last_price)
+    heatmap = combine([_while_known(each, rasterise(each.book, moment, edges)) for each in stored])
     tracked, held = heatmap.tracked[:, 0], 2.0 * heatmap.open_interest[0]
     coverage = float(tracked.sum() / held) if held > 0.0 else 0.0
     return key_figures(heatmap.active[:, :, 0], last_price, coverage)

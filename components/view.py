@@ -64,7 +64,7 @@ class HeatmapView:
     data_stop : datetime64
         End of the last stored bar. [UTC]
     crossing_price : str
-        ``"mark"``, ``"last"`` or ``"mark and last"``: which price kills levels.
+        ``"mark"``, ``"last"`` or ``"mark or last"``: which price kills levels.
     assumed_margin : tuple of str
         Exchanges whose leverage tiers are not known for the symbol.
     ties : bool

@@ -40,8 +40,8 @@ class Market:
         The exchange's margin rules, dated, oldest first.
     crossing_high, crossing_low : ndarray, shape (n,)
         Range that liquidates: of the mark price where stored, of the last price elsewhere. [quote]
-    crossing_price : {"mark", "last"}
-        Which of the two it is.
+    crossing_price : {"mark", "last", "mark or last"}
+        Which it is; ``"mark or last"`` where mark prices are stored for some bars only.
     """
 
     exchange: str
@@ -60,7 +60,7 @@ class Market:
     margin: tuple[MarginRules, ...]
     crossing_high: Floats
     crossing_low: Floats
-    crossing_price: Literal["mark", "last"] = "last"
+    crossing_price: Literal["mark", "last", "mark or last"] = "last"
 
     def __len__(self) -> int:
         """Return the number of bars."""

@@ -39,7 +39,10 @@ def add_market(store, exchange="binance", symbol="BTCUSDT", *, bars=600, seed=0,
     )
     if left_out.get("open_interest", True):
         interest = 1000.0 * np.exp(np.cumsum(rng.normal(0.0, 0.01, bars + 1)))
-        store.add_open_interest(market | {"time": times(bars + 1), "open_interest": interest})
+        known = slice(0, left_out.get("open_interest_until", bars) + 1)
+        store.add_open_interest(
+            market | {"time": times(bars + 1)[known], "open_interest": interest[known]}
+        )
     store.add_liquidations(
         market
         | {

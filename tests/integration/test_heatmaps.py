@@ -11,6 +11,7 @@ from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.settings import Settings
+from app.stored_book import build_stored
 from tests.stores import START, STEP, add_market, memory_store, times
 
 
@@ -90,6 +91,102 @@ def test_missing_bars_are_reported_as_gaps(heatmaps):
     gaps = heatmaps.view(request()).gaps
     # Bars 300 to 302 are missing; the flow of the next one is not known either.
     assert gaps == ((times(1, offset=300)[0], times(1, offset=304)[0]),)
+
+
+def shorter(store, exchange, first, last):
+    """Store a market that has bars ``first <= bar < last`` only."""
+    add_market(store, exchange, seed=4, missing=[*range(first), *range(last, 600)])
+
+
+def test_an_exchange_whose_data_end_is_not_drawn_as_if_alive(store, heatmaps):
+    shorter(store, "gate", 0, 300)
+    asked = request(exchanges=("binance", "gate"), price_low=40_000, price_high=60_000)
+    gate = heatmaps.view(asked).parts["gate"]
+    # Its last state stands for an hour of twelve bars, columns being 100, 101, …
+    assert (gate.active.sum(axis=(0, 1)) > 0.0).tolist() == [True] * 212 + [False] * 188
+    assert (gate.open_interest > 0.0).sum() == 212
+    assert (times(1, offset=312)[0], times(1, offset=500)[0]) in heatmaps.view(asked).gaps
+
+
+def test_an_exchange_whose_data_begin_late_has_nothing_before(store, heatmaps):
+    shorter(store, "gate", 200, 600)
+    asked = request(exchanges=("binance", "gate"), price_low=40_000, price_high=60_000)
+    view = heatmaps.view(asked)
+    assert view.parts["gate"].open_interest[:100].sum() == 0.0
+    assert view.parts["gate"].open_interest[102] > 0.0
+    assert view.gaps[0][0] == times(1, offset=100)[0]
+
+
+def test_wide_and_late_windows_agree_when_an_exchange_has_ended(store, heatmaps):
+    shorter(store, "gate", 0, 300)
+    fields = {"exchanges": ("binance", "gate"), "price_low": 40_000, "price_high": 60_000}
+    wide = heatmaps.view(request(**fields))
+    late = heatmaps.view(request(start=START + 400 * STEP, **fields))
+    assert_allclose(wide.heatmap.active[:, :, -1], late.heatmap.active[:, :, -1], rtol=1e-9)
+    assert wide.key_figures == late.key_figures
+
+
+def test_candles_come_from_an_exchange_that_has_them_in_the_window(store, heatmaps):
+    shorter(store, "gate", 0, 300)
+    view = heatmaps.view(request(exchanges=("binance", "gate"), start=START + 301 * STEP))
+    assert view.candle_exchange == "binance"
+
+
+def test_other_exchanges_do_not_make_books_anew(store, tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(
+        "app.heatmaps.build_stored",
+        lambda market, model: built.append(market.exchange) or build_stored(market, model),
+    )
+    heatmaps = StoredHeatmaps(store, Settings(cache_dir=tmp_path / "cache"))
+    heatmaps.view(request())
+    heatmaps.view(request(exchanges=("binance",)))
+    heatmaps.view(request(exchanges=("bybit",)))
+    add_market(store, "gate", seed=5)
+    heatmaps.view(request())
+    heatmaps.close()
+    assert built == ["binance", "bybit"]
+
+
+def test_long_histories_begin_with_the_warm_up_of_the_whole(heatmaps, monkeypatch):
+    monkeypatch.setattr("app.heatmaps.LONGEST_BOOK", 100)
+    # The warm-up reaches before the data, so nothing is cut.
+    first = heatmaps.view(request(exchanges=("binance",)))
+    monkeypatch.setattr("app.heatmaps._month_before", lambda moment, days: START + 300 * STEP)
+    late = heatmaps.view(request(exchanges=("binance",)))
+    assert (first.heatmap.times[0], late.heatmap.times[0]) == (
+        times(1, offset=100)[0],
+        times(1, offset=300)[0],
+    )
+
+
+def test_mark_prices_liquidate_where_they_are_stored(store, heatmaps):
+    only = {"exchanges": ("binance",), "profile": "100:1", "model": "time-evolving"}
+    before = heatmaps.view(request(**only))
+    assert before.crossing_price == "last"
+    bars = store.bars("binance", "BTCUSDT", START, START + 600 * STEP)
+    flat = {name: np.full(600, 45_000.0) for name in ("open", "low", "close")}
+    store.add_mark_candles(
+        {"exchange": "binance", "symbol": "BTCUSDT", "interval": STEP, "open_time": bars.open_time}
+        | flat
+        | {"high": np.full(600, 60_000.0)}
+    )
+    after = heatmaps.view(request(**only))
+    assert after.crossing_price == "mark"
+    # The mark price swings through every level in each bar.
+    assert after.heatmap.consumed[:, :, 1:].sum() > before.heatmap.consumed[:, :, 1:].sum()
+    assert after.heatmap.consumed[1].sum() > 0.0
+
+
+def test_an_unknown_last_open_interest_survives_the_disk(store, heatmaps, tmp_path):
+    add_market(store, "gate", seed=6, open_interest_until=400)
+    first = heatmaps.view(request(exchanges=("gate",)))
+    again = StoredHeatmaps(store, Settings(cache_dir=tmp_path / "cache"))
+    view = again.view(request(exchanges=("gate",)))
+    (kept,) = again._stored(request(exchanges=("gate",)))
+    again.close()
+    assert kept.book.last.known is False
+    assert view.gaps == first.gaps
 
 
 def test_realised_liquidations_of_the_window_come_along(heatmaps):

@@ -3,9 +3,11 @@ import pickle
 import sqlite3
 import threading
 
+import numpy as np
 import pytest
 
-from app.cache import BytesDisk, DiskCache, Memory
+from app.cache import BytesDisk, DiskCache, Memory, nbytes
+from components.view import Candles
 
 
 class Boom:
@@ -70,7 +72,7 @@ def test_only_bytes_under_text_are_stored(tmp_path, key, value):
 
 
 def test_memory_computes_once_for_all_who_wait():
-    memory, entered, calls = Memory(2), threading.Barrier(5), []
+    memory, entered, calls = Memory(10, len), threading.Barrier(5), []
     release = threading.Event()
 
     def compute():
@@ -96,17 +98,28 @@ def test_memory_computes_once_for_all_who_wait():
 
 
 def test_memory_forgets_what_was_used_least_recently():
-    memory = Memory(2)
+    memory = Memory(4, len)
     for key in "ab":
-        memory.get(key, lambda key=key: key)
+        memory.get(key, lambda key=key: 2 * key)
     memory.get("a", lambda: "never")
-    memory.get("c", lambda: "c")
-    assert memory.get("a", lambda: "never") == "a"
+    memory.get("c", lambda: "cc")
+    assert memory.get("a", lambda: "never") == "aa"
     assert memory.get("b", lambda: "again") == "again"
 
 
+def test_a_value_larger_than_the_memory_is_kept_until_the_next():
+    memory = Memory(1, len)
+    assert memory.get("a", lambda: "large") == "large"
+    assert memory.get("a", lambda: "never") == "large"
+
+
+def test_arrays_are_weighed_wherever_they_are():
+    candles = Candles(*(np.zeros(3) for _ in range(5)))
+    assert nbytes({"a": (candles, np.zeros(2, np.int8)), "b": "text"}) == 5 * 24 + 2
+
+
 def test_a_failed_computation_is_not_kept():
-    memory = Memory(2)
+    memory = Memory(2, lambda _: 1)
     with pytest.raises(ZeroDivisionError):
         memory.get("key", lambda: 1 / 0)
     assert memory.get("key", lambda: 1) == 1
