@@ -153,7 +153,7 @@ def test_long_histories_begin_with_the_warm_up_of_the_whole(heatmaps, monkeypatc
     # The warm-up reaches before the data, so nothing is cut.
     first = heatmaps.view(request(exchanges=("binance",)))
     monkeypatch.setattr("app.heatmaps._month_before", lambda moment, days: START + 300 * STEP)
-    late = heatmaps.view(request(exchanges=("binance",)))
+    late = heatmaps.view(request(exchanges=("binance",), stop=START + 499 * STEP))
     assert (first.heatmap.times[0], late.heatmap.times[0]) == (
         times(1, offset=100)[0],
         times(1, offset=300)[0],
