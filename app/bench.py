@@ -7,6 +7,7 @@ fresh process is the peak of memory that of the job.
 import json
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from math import log
@@ -14,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from subprocess import run
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market
 from engine.models import MODELS
+from engine.rules import check_market
 from engine.tiers import margin_rules
 
 RUNS = 7
@@ -31,6 +34,8 @@ GRIDS = {1_000: (200, 100), 14_000: (500, 400), 105_120: (1000, 400), 525_600: (
 
 _PREFIX = {"time-evolving": "engine", "turnover": "turnover"}
 _STEP = timedelta(minutes=5)
+_LEAST_BARS = RUNS + 2
+"""One to build on, one to append warm, and one for every run."""
 _FIELDS = ("open", "high", "low", "close", "volume", "open_interest")
 Result = dict[str, Any]
 
@@ -65,23 +70,37 @@ def read_arrays(path: Path) -> dict[str, Floats]:
     Raises
     ------
     ValueError
-        If it holds no such arrays, or no market's.
+        If it is no such file, or what it holds can't be a market's bars.
     """
-    named = ", ".join(_FIELDS)
     try:
-        with np.load(path) as file:
-            missing = [name for name in _FIELDS if name not in file]
-            if missing:
-                raise ValueError(
-                    f"{path} must hold arrays {named}; it lacks {', '.join(missing)}"
-                )
-            columns = {name: file[name] for name in _FIELDS}
-    except (BadZipFile, EOFError, zlib.error, AttributeError, TypeError) as e:
-        raise ValueError(f"{path} must be a file of numpy.savez with arrays {named}") from e
-    shapes = {column.shape for column in columns.values()}
-    if len(shapes) > 1 or len(next(iter(shapes))) != 1:
+        # Opened here, since numpy leaves a damaged file open.
+        with path.open("rb") as opened, np.load(opened) as file:
+            columns = {
+                name: file[name].astype(np.float64, casting="same_kind")
+                for name in _FIELDS
+                if name in file
+            }
+    # All that numpy and zipfile come up with on other files; their words help nobody.
+    except (ValueError, TypeError, AttributeError, EOFError, RuntimeError, BadZipFile, zlib.error):
+        raise ValueError(
+            f"{path} must be a file of numpy.savez that holds numbers, but it is damaged or another"
+        ) from None
+    if missing := [name for name in _FIELDS if name not in columns]:
+        raise ValueError(
+            f"{path} must hold arrays {', '.join(_FIELDS)}, but lacks {', '.join(missing)}"
+        )
+    if {column.shape for column in columns.values()} != {(columns["close"].size,)}:
         found = ", ".join(f"{name} {column.shape}" for name, column in columns.items())
-        raise ValueError(f"{path} must hold arrays of one dimension and length, but has {found}")
+        raise ValueError(f"{path} must hold arrays of one dimension and length, but holds {found}")
+    if columns["close"].size < _LEAST_BARS:
+        raise ValueError(
+            f"{path} must hold at least {_LEAST_BARS} bars, but holds {columns['close'].size}"
+        )
+    try:
+        check_market(_market(columns))
+    except ValueError as e:
+        raise ValueError(f"{path} can't be measured on: {e}") from None
+    return columns
 
 
 def measure(job: Result, npz: Path | None = None) -> Result:
@@ -138,7 +157,8 @@ def _market(columns: Mapping[str, Floats], start: int = 0, stop: int | None = No
         open_time=first + np.arange(count) * np.timedelta64(_STEP),
         quote_volume=unknown,
         taker_buy_volume=unknown,
-        initial_open_interest=float(part["open_interest"][0]) if count else 0.0,
+        # Bars that follow others are not asked for it.
+        initial_open_interest=float(part["open_interest"][0]) if start == 0 else 0.0,
         margin=margin_rules("binance", "BTCUSDT"),
         crossing_high=part["high"],
         crossing_low=part["low"],
@@ -181,11 +201,7 @@ def _run_ingest() -> Result:
 
 
 def _run_engine(job: Result) -> Result:
-    columns = np.load(job["npz"]) if job["npz"] else random_market(job["bars"])
-    missing = [name for name in _FIELDS if name not in columns]
-    if missing:
-        raise ValueError(f"{job['npz']} must hold arrays {', '.join(_FIELDS)}; it lacks {missing}")
-    columns = {name: columns[name] for name in _FIELDS}
+    columns = read_arrays(Path(job["npz"])) if job["npz"] else random_market(job["bars"])
     prepare = _append_one_bar if job["name"] == "append_one_bar" else _book_and_raster
     work = prepare(job, columns)
     work()  # compiles, or reads what was compiled before

@@ -37,11 +37,11 @@ def bench(
 
     from app.bench import growth, jobs, measure
 
-    chosen = [job for job in jobs(npz) if job["name"].startswith(only)]
+    listed = jobs(npz)
+    chosen = [job for job in listed if job["name"].startswith(only)]
     if not chosen:
         raise ValueError(
-            f"--only must begin one of {', '.join(job['name'] for job in jobs(npz))}, but is "
-            f"{only!r}"
+            f"--only must begin one of {', '.join(job['name'] for job in listed)}, but is {only!r}"
         )
     console = Console(stderr=True)
     results = [

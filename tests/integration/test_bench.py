@@ -27,11 +27,71 @@ def test_arrays_of_a_file_are_measured(tmp_path, capsys):
     assert results["engine_300"]["grid"] == [200, 100]
 
 
-def test_a_file_without_the_arrays_is_explained(tmp_path, capsys):
-    np.savez(tmp_path / "walk.npz", close=np.ones(3))
-    code, said = liqheat(capsys, "bench", "--npz", tmp_path / "walk.npz")
-    assert code == 2
-    assert "must hold arrays open, high, low, close, volume, open_interest" in said.err
+def test_the_fewest_bars_are_measured(tmp_path, capsys):
+    walk = random_market(9)
+    walk["open_interest"][4:] = np.nan
+    np.savez(tmp_path / "walk.npz", **walk)
+    assert liqheat(capsys, "bench", "--json", "--npz", tmp_path / "walk.npz")[0] == 0
+
+
+def changed(**columns):
+    """Return what writes a random walk with other columns; None leaves one out."""
+    walk = random_market(20) | columns
+    return lambda path: np.savez(path, **{n: c for n, c in walk.items() if c is not None})
+
+
+def truncated(path):
+    np.savez(path, **random_market(300))
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def damaged(path):
+    np.savez_compressed(path, **random_market(300))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:200] + bytes(50) + whole[250:])
+
+
+def plain_array(path):
+    with path.open("wb") as file:
+        np.save(file, np.ones(20))
+
+
+NO_NUMBERS = "must be a file of numpy.savez that holds numbers, but it is damaged or another"
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: path.touch(), NO_NUMBERS),
+        (lambda path: path.write_text("open,high,low\n"), NO_NUMBERS),
+        (truncated, NO_NUMBERS),
+        (damaged, NO_NUMBERS),
+        (plain_array, NO_NUMBERS),
+        (changed(close=np.full(20, "high")), NO_NUMBERS),
+        (changed(close=np.full(20, None)), NO_NUMBERS),
+        (
+            changed(close=None, volume=None),
+            "must hold arrays open, high, low, close, volume, open_interest, but lacks close, volu",
+        ),
+        (changed(close=np.ones((4, 5))), "one dimension and length, but holds open (20,), high"),
+        (changed(low=np.ones(19)), "one dimension and length, but holds open (20,), high"),
+        (
+            changed(**dict.fromkeys(random_market(1), np.empty(0))),
+            "must hold at least 9 bars, but holds 0",
+        ),
+        (changed(**random_market(8)), "must hold at least 9 bars, but holds 8"),
+        (changed(close=np.full(20, np.nan)), "prices must be finite, which fails at bar 0"),
+        (changed(low=np.full(20, np.nan)), "low must be positive, which fails at bar 0"),
+        (changed(open_interest=np.full(20, np.nan)), "open interest before the first bar must be"),
+    ],
+)
+def test_a_file_that_cannot_be_measured_is_explained(tmp_path, capsys, write, message):
+    path = tmp_path / "walk.npz"
+    write(path)
+    code, said = liqheat(capsys, "bench", "--npz", path)
+    assert (code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert f"{path} " in said.err
+    assert message in said.err
 
 
 def test_the_sizes_of_the_goals_are_measured():
