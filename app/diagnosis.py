@@ -110,10 +110,11 @@ def port(host: str, number: int) -> Finding:
             # As the server does, so that a connection that is fading away is no obstacle.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, number))
-    except OSError as e:
+    except (OSError, UnicodeError) as e:  # the latter of names that no resolver takes
+        reason = e.strerror if isinstance(e, OSError) else "no valid name of a computer"
         return Finding(
             "address",
-            f"{where}: {e.strerror}",
+            f"{where}: {reason}",
             "wrong",
             f"set {variable('port')} or {variable('host')}",
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -21,7 +22,19 @@ PREFIX = "LIQHEAT_"
 ENV_FILE = Path(".env")
 
 Source = Literal["option", ".env", "environment", "default"]
-LocalPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        # Worded as pydantic words its own, so that the sentence names the setting.
+        raise PydanticCustomError(
+            "home_folder", "Input should be in the home folder of a user that exists here"
+        ) from None
+
+
+LocalPath = Annotated[Path, AfterValidator(_expanded)]
 
 
 class SettingsError(ValueError):

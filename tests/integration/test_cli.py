@@ -190,6 +190,14 @@ def test_doctor_says_what_to_do_about_a_taken_port(liqheat, monkeypatch):
     assert "set LIQHEAT_PORT" in out
 
 
+def test_doctor_says_what_to_do_about_a_name_of_no_computer(liqheat, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_HOST", 70 * "ä")
+    code, out, err = liqheat("doctor")
+    assert (code, err) == (1, "")
+    assert "no valid name of a computer" in " ".join(out.split())
+    assert "or LIQHEAT_HOST" in out
+
+
 def test_doctor_finds_a_cache_and_a_database_that_cannot_be_made(
     liqheat, bare_folder, monkeypatch, free_port
 ):

@@ -60,6 +60,12 @@ def test_a_home_folder_is_expanded(monkeypatch):
             "LIQHEAT_WARMUP_DAYS must be greater than or equal to 0, but is '-1'",
         ),
         (
+            "database",
+            "~nouser/x",
+            "LIQHEAT_DATABASE must be in the home folder of a user that exists here, but is "
+            "'~nouser/x'",
+        ),
+        (
             "log_level",
             "loud",
             "LIQHEAT_LOG_LEVEL must be 'debug', 'info', 'warning' or 'error', but is 'loud'",
