@@ -110,11 +110,10 @@ def port(host: str, number: int) -> Finding:
             # As the server does, so that a connection that is fading away is no obstacle.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((host, number))
-    except (OSError, UnicodeError) as e:  # the latter of names that no resolver takes
-        reason = e.strerror if isinstance(e, OSError) else "no valid name of a computer"
+    except OSError as e:
         return Finding(
             "address",
-            f"{where}: {reason}",
+            f"{where}: {e.strerror}",
             "wrong",
             f"set {variable('port')} or {variable('host')}",
         )

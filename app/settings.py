@@ -34,7 +34,18 @@ def _expanded(path: Path) -> Path:
         ) from None
 
 
+def _encodable(host: str) -> str:
+    try:
+        host.encode("idna")  # as the resolver does, whose words help nobody
+    except UnicodeError:
+        raise PydanticCustomError(
+            "host_name", "Input should be an address or a valid name of a computer"
+        ) from None
+    return host
+
+
 LocalPath = Annotated[Path, AfterValidator(_expanded)]
+HostName = Annotated[str, AfterValidator(_encodable)]
 
 
 class SettingsError(ValueError):
@@ -65,7 +76,7 @@ class Settings(BaseSettings):
         default=Path("data/cache"), description="Folder of computed results"
     )
     cache_megabytes: int = Field(default=1000, ge=1, description="Size that the cache may grow to")
-    host: str = Field(
+    host: HostName = Field(
         default="127.0.0.1", min_length=1, description="Address that the pages listen on"
     )
     port: int = Field(

@@ -190,12 +190,17 @@ def test_doctor_says_what_to_do_about_a_taken_port(liqheat, monkeypatch):
     assert "set LIQHEAT_PORT" in out
 
 
-def test_doctor_says_what_to_do_about_a_name_of_no_computer(liqheat, monkeypatch):
-    monkeypatch.setenv("LIQHEAT_HOST", 70 * "ä")
-    code, out, err = liqheat("doctor")
-    assert (code, err) == (1, "")
-    assert "no valid name of a computer" in " ".join(out.split())
-    assert "or LIQHEAT_HOST" in out
+@pytest.mark.parametrize("command", ["doctor", "serve"])
+@pytest.mark.parametrize("host", [70 * "ä", "liqheat..example"])
+def test_a_host_that_no_computer_can_have_is_one_sentence(command, host, liqheat, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_HOST", host)
+    message = f"LIQHEAT_HOST must be an address or a valid name of a computer, but is {host!r}\n"
+    assert liqheat(command) == (2, "", message)
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1", "0.0.0.0", "höst.example"])
+def test_addresses_and_names_are_hosts(host):
+    assert Settings.load(host=host).host == host
 
 
 def test_doctor_finds_a_cache_and_a_database_that_cannot_be_made(
