@@ -35,8 +35,8 @@ def export(
 ) -> None:
     """Write a heatmap to a file, as CSV, Parquet or JSON.
 
-    One row for each stamp, exchange, price bucket and side that holds anything: size [base] and
-    notional [quote] that is open, and that was liquidated within the interval. The stamps (UTC) are
+    One row for each stamp, exchange, price bucket and side that holds anything: size (base) and
+    notional (quote) that is open, and that was liquidated within the interval. The stamps (UTC) are
     the ends of the intervals, start < stamp <= stop; a start or stop within an interval stands for
     that interval's own start or end. Rows without prices hold open interest whose liquidation
     price is not known.

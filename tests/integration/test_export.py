@@ -139,7 +139,7 @@ def test_a_range_beyond_the_data_is_cut(export, tmp_path):
         ({"start": "2026-03-01", "stop": "2026-02-01"}, 2, "start must be before stop"),
         ({"interval": "7m"}, 2, "interval must be one of 1m, 3m, 5m"),
         ({"interval": "1m"}, 2, "must be a multiple of the stored bars"),
-        ({"price-low": "1", "price-high": "inf"}, 2, "must ascend from 0 or more to a finite"),
+        ({"price-low": "1", "price-high": "inf"}, 2, "finite"),
         ({"price-low": "0", "price-high": "5e-324"}, 2, "must be between 1e-250 and 1e+250"),
         ({"price-low": "1", "price-high": "1.0000000000000002"}, 2, "too narrow for 50 buckets"),
         ({"bins": "0"}, 2, "greater than or equal to 1"),
