@@ -68,9 +68,14 @@ def _times(request: HeatmapRequest, books: Sequence[LevelBook]) -> Times:
         return time_edges(start, stop, interval, request.columns)
     if request.step < interval or request.step % interval:
         raise ValueError(
-            f"the interval must be a multiple of the stored bars' {interval}, but is {request.step}"
+            f"the interval must be a multiple of the stored bars' {_minutes(interval)}, but is "
+            f"{_minutes(request.step)}"
         )
     return step_edges(start, stop, request.step)
+
+
+def _minutes(length: timedelta) -> str:
+    return f"{length / timedelta(minutes=1):g} minutes"
 
 
 def _weight(stored: StoredBook, times: Times) -> float:

@@ -173,7 +173,7 @@ def _print_summary(console: "Console", loaded: "Sequence[Loaded]", store: "Store
     table = Table("Market", "Kind", title="Loaded")
     for header in ("Files", "Rows", "New"):
         table.add_column(header, justify="right")
-    for header in ("From", "To", "Gaps", "Remarks"):
+    for header in ("First row", "Last row", "Gaps", "Remarks"):
         table.add_column(header)
     markets = {(one.source.exchange, one.source.symbol) for one in loaded}
     stored = [row for market in markets for row in store.coverage(*market)]

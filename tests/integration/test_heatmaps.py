@@ -280,7 +280,7 @@ def test_nothing_stored_says_what_to_do(heatmaps, changes, message):
         ({"model": "magic"}, "model must be one of turnover"),
         ({"profile": "10:x"}, "a leverage profile is one of"),
         ({"profile": "125:1"}, "nothing at or below the exchange's 100x"),
-        ({"step": timedelta(minutes=7)}, "multiple of the stored bars' 0:05:00"),
+        ({"step": timedelta(minutes=7)}, "multiple of the stored bars' 5 minutes, but is 7 minutes"),
     ],
 )
 def test_requests_that_cannot_be_say_why(heatmaps, changes, message):
