@@ -12,9 +12,9 @@ from ingest.database import statement
 Format = Literal["csv", "parquet", "json"]
 
 _COPY = {
-    "csv": "(FORMAT csv, HEADER true)",
-    "parquet": "(FORMAT parquet)",
-    "json": "(FORMAT json, ARRAY true)",
+    "csv": "(SELECT * FROM map_as_text) TO '{target}' (FORMAT csv, HEADER true)",
+    "parquet": "map TO '{target}' (FORMAT parquet)",
+    "json": "(SELECT * FROM map_as_text) TO '{target}' (FORMAT json, ARRAY true)",
 }
 
 
@@ -48,7 +48,8 @@ def write_map(path: Path, file_format: Format, chunks: Iterable[Mapping[str, NDA
                 connection.unregister("batch")
                 rows += len(next(iter(chunk.values())))
             target = str(unfinished).replace("'", "''")  # COPY takes no parameter for its target
-            connection.execute(f"COPY map TO '{target}' {_COPY[file_format]}")
+            connection.execute(statement("map_as_text"))
+            connection.execute(f"COPY {_COPY[file_format].format(target=target)}")
         unfinished.replace(path)
     except duckdb.Error as e:
         raise OSError(f"{path} can't be written: {str(e).splitlines()[0]}") from e

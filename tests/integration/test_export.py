@@ -70,7 +70,7 @@ def test_formats_hold_the_same_rows(export, tmp_path):
         "consumed_notional",
     ]
     assert len(rows) == len(objects) == columns["side"].size
-    assert rows[0]["timestamp"] == "2026-01-01 08:30:00+00"
+    assert rows[0]["timestamp"] == "2026-01-01T08:30:00Z"
     assert_allclose([float(row["active_size"]) for row in rows], columns["active_size"])
 
 
