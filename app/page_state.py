@@ -1,5 +1,6 @@
 """The reader's choices, and the address that holds them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Self
 from urllib.parse import parse_qsl, urlencode
@@ -171,6 +172,22 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
             )
     state = PageState.model_validate(chosen)
     return _with_complete_range(state, problems)
+
+
+def stored_state(stored: Mapping[str, Any]) -> tuple[PageState, list[str]]:
+    """Return the state that the page holds, and a sentence for each choice that is none.
+
+    Such a choice is replaced by the default: a page that asks wrongly is still answered.
+    """
+    try:
+        return PageState.model_validate(stored), []
+    except ValidationError as e:
+        wrong = list(dict.fromkeys(str(error["loc"][0]) for error in e.errors()))
+    sound = {name: value for name, value in stored.items() if name not in wrong}
+    problems = [
+        f"The {name.replace('_', ' ')} can't be that; the usual is shown." for name in wrong
+    ]
+    return PageState.model_validate(sound), problems
 
 
 def _with_complete_range(state: PageState, problems: list[str]) -> tuple[PageState, list[str]]:

@@ -8,7 +8,8 @@
   const ticked = (id) => [...byId(id).querySelectorAll("input:checked")].map((i) => i.value);
 
   function next(select) {
-    const values = [...byId(select).options].map((option) => option.value);
+    // A browser's select may begin with an option that stands for no choice.
+    const values = [...byId(select).options].map((option) => option.value).filter(Boolean);
     const place = values.indexOf(byId(select).value);
     put(select, { value: values[(place + 1) % values.length] });
   }

@@ -7,7 +7,7 @@ from dash import Dash, Input, Output
 from dash.exceptions import PreventUpdate
 
 from app.heatmaps import Heatmaps
-from app.page_state import PageState, read_search, write_search
+from app.page_state import read_search, stored_state, write_search
 from app.threads import threaded
 from components import ids
 from components.controls import ALL_EXCHANGES, OWN, exchange_options, profile_names, select_options
@@ -58,7 +58,8 @@ def register_address(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) ->
     def address(stored: dict[str, Any] | None, intensity: list[int]) -> str:
         if stored is None:
             raise PreventUpdate
-        return write_search(PageState.model_validate(stored | {"intensity": intensity}))
+        state, _ = stored_state(stored | {"intensity": intensity})
+        return write_search(state)
 
 
 def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:

@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from dash import Dash, Input, Output, State, no_update
+from dash import Dash, Input, Output, State, no_update, set_props
 from dash.exceptions import PreventUpdate
 
 from app.heatmaps import Heatmaps
-from app.page_state import PageState
+from app.page_state import stored_state
 from app.picture import Picture, draw
 from app.threads import threaded
 from components import ids
@@ -33,7 +33,9 @@ def register_picture(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) ->
     def update_picture(stored: dict[str, Any] | None, intensity: list[int]) -> tuple[Any, ...]:
         if stored is None:
             raise PreventUpdate
-        state = PageState.model_validate(stored | {"intensity": intensity})
+        state, problems = stored_state(stored | {"intensity": intensity})
+        if problems:
+            set_props(ids.NOTICE, {"children": " ".join(problems)})
         drawn = draw(heatmaps, state)
         # The browser tells by it whether this is still what the reader wants.
         answered = {"turn": stored.get("turn")}

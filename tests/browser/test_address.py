@@ -3,6 +3,9 @@
 import pytest
 from selenium.webdriver import Keys
 
+from components.palettes import PALETTES
+from engine.models import MODELS
+
 
 def test_a_link_restores_the_whole_view(page):
     page.open(
@@ -104,6 +107,20 @@ def test_keys_choose_window_model_mapping_heat_and_palette(page):
     with page.redrawn():
         page.press("h")
     page.wait(lambda: page.heat["opacity"] == 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "select", "choices"), [("m", "model", MODELS), ("p", "palette", PALETTES)]
+)
+def test_a_key_comes_round_to_where_it_started(page, key, select, choices):
+    page.open("?symbol=BTCUSDT&window=3d")
+    seen = []
+    for _ in choices:
+        with page.redrawn():
+            page.press(key)
+        seen.append(page.find(f"#{select}").get_attribute("value"))
+    assert seen == [*list(choices)[1:], next(iter(choices))]
+    assert page.text("#notice") == ""
 
 
 def test_keys_write_into_a_field_that_has_the_focus(page):

@@ -132,6 +132,16 @@ def test_a_state_may_choose_exchanges_that_the_symbol_is_not_on():
     assert answer["shown"]["data"]["request"]["exchanges"] == ["bybit"]
 
 
+def test_a_choice_that_is_none_is_drawn_as_the_usual():
+    drawn, address = call(
+        FakeHeatmaps(),
+        picture(model="", palette=None),
+        post("address.data", state=STATE | {"model": ""}, intensity=None),
+    )
+    assert drawn["shown"]["data"]["request"]["model"] == "turnover"
+    assert address["address"]["data"] == "?symbol=BTCUSDT&window=24h"
+
+
 def test_a_zoom_is_computed_at_its_own_resolution():
     zoom = {
         "start": "2026-02-08T00:00:30Z",

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.page_state import PageState, Zoom, read_search, visible_range, write_search
+from app.page_state import (
+    PageState,
+    Zoom,
+    read_search,
+    stored_state,
+    visible_range,
+    write_search,
+)
 from components.controls import SIDE_RULES, WINDOWS
 from components.figure import LAYERS
 from components.palettes import PALETTES
@@ -123,3 +130,17 @@ def test_a_custom_range_needs_both_ends():
 def test_a_state_refuses_what_the_page_can_not_show():
     with pytest.raises(ValidationError):
         PageState(palette="pink")
+
+
+def test_a_choice_that_is_none_gives_way_to_the_usual_with_a_sentence():
+    state, problems = stored_state(
+        {"symbol": "ETHUSDT", "model": "", "palette": None, "zoom": {"start": 3}, "turn": 7}
+    )
+    assert state == PageState(symbol="ETHUSDT")
+    assert problems[0] == "The model can't be that; the usual is shown."
+    assert len(problems) == 3
+
+
+def test_a_sound_state_is_kept_without_a_word():
+    kept = PageState(symbol="ETHUSDT", palette="magma")
+    assert stored_state(kept.model_dump(mode="json")) == (kept, [])
