@@ -18,6 +18,7 @@
   let chosen = null; // the state last sent
   let shown = null; // what the server last drew
   let turn = 0;
+  let silent = false; // whether the server was found gone
 
   // --- the state -----------------------------------------------------------------------------
 
@@ -64,6 +65,7 @@
       () => setTimeout(askIfUp, PATIENCE, asked),
       () => {
         frame.classList.remove("is-waiting");
+        silent = true;
         put("notice", { children: "The server does not answer. Start it again, then reload." });
       },
     );
@@ -105,6 +107,8 @@
   function drawn(answer) {
     if (!answer) return;
     shown = answer;
+    if (silent) put("notice", { children: "" });
+    silent = false;
     if (!chosen || answer.turn === chosen.turn) byId("frame").classList.remove("is-waiting");
     if (answer.symbol) {
       const price = answer.lastPrice.toLocaleString("en-US", {

@@ -78,7 +78,7 @@ def test_an_unforeseen_error_is_a_sentence_without_its_details(serve, new_page):
     assert "Something went wrong" in page.text("#message")
 
 
-def test_a_server_that_is_gone_is_said_and_the_picture_stays(page):
+def test_a_server_that_is_gone_is_said_until_it_answers_and_the_picture_stays(page):
     page.open("?window=3d")
     conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
     page.driver.execute_cdp_cmd("Network.enable", {})
@@ -93,6 +93,9 @@ def test_a_server_that_is_gone_is_said_and_the_picture_stays(page):
             "Network.emulateNetworkConditions", conditions | {"offline": False}
         )
         page.driver.execute_cdp_cmd("Network.disable", {})
+    with page.redrawn():
+        page.tick("window", "24h")
+    page.wait(lambda: not page.find("#notice-bar").is_displayed())
 
 
 def test_the_page_asks_nobody_else_and_the_browser_has_no_complaint(page):
