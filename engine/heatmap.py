@@ -87,7 +87,7 @@ def rasterise(
     ends = book.open_time + np.timedelta64(book.interval)
     bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
     column_of_bar = (np.searchsorted(times, ends, side="left") - 1).astype(np.int32)
-    grid = Grid(column_of_bar, bars_by, edges)
+    grid = Grid(column_of_bar, bars_by, edges, buckets / float(edges[-1] - edges[0]))
     changes = np.zeros((2, buckets, columns + 1))
     consumed = np.zeros((2, buckets, columns))
     by_notional = measure == "notional"

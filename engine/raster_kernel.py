@@ -22,23 +22,25 @@ class Grid(NamedTuple):
         Number of bars ended before column 0, and by the end of each column.
     edges : ndarray, shape (buckets + 1,)
         Edges of the price buckets, ``edges[i] <= price < edges[i + 1]``. [quote]
+    buckets_per_quote : float
+        Buckets over the width of all.
     """
 
     column_of_bar: Ints
     bars_by: Ints
     edges: Floats
+    buckets_per_quote: float
 
 
 @njit(cache=True, nogil=True)
-def bucket_of(price: float, edges: Floats) -> int:
+def bucket_of(price: float, edges: Floats, buckets_per_quote: float) -> int:
     """Return the bucket of a price, -1 outside the edges."""
     buckets = edges.size - 1
-    low, high = edges[0], edges[buckets]
-    if not low <= price < high:
+    if not edges[0] <= price < edges[buckets]:
         return -1
     # Just below ``high`` the product can round up to ``buckets``, and compiled code would read and
     # write past the end without an error.
-    bucket = min(int((price - low) * (buckets / (high - low))), buckets - 1)
+    bucket = min(int((price - edges[0]) * buckets_per_quote), buckets - 1)
     # Near an edge it can round to the wrong side.
     if price < edges[bucket]:
         return bucket - 1
@@ -93,7 +95,7 @@ def draw_levels(
                 if death_column < 0:
                     continue
                 price = bars.entry[bar] * tiers.ratio[rules, side, tier]
-                bucket = bucket_of(price, grid.edges)
+                bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
                 if bucket < 0:
                     continue
                 size = born * tiers.weight[rules, tier]
@@ -140,7 +142,7 @@ def draw_closings(
         last, closed = death_bar(death[birth, side, tier])
         death_column = grid.column_of_bar[last] if last < count else columns
         price = bars.entry[birth] * tiers.ratio[bars.regime[birth], side, tier]
-        bucket = bucket_of(price, grid.edges)
+        bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
         if bucket < 0 or column >= columns or death_column < 0:
             continue
         size = closings.size[i] * (price if by_notional else 1.0)

@@ -52,7 +52,9 @@ def bench(
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return
-    table = Table("name", "median", "peak memory", "bars, rows", "tiers", "grid")
+    table = Table()
+    for header in ("name", "median", "peak memory", "bars, rows", "tiers", "grid"):
+        table.add_column(header, no_wrap=header in ("name", "median"))
     for result in results:
         table.add_row(
             result["name"],

@@ -72,6 +72,20 @@ def test_what_is_wrong_in_a_link_is_said_and_the_rest_is_shown(page):
     page.wait(lambda: not page.find("#notice-bar").is_displayed())
 
 
+@pytest.mark.parametrize(
+    ("asked", "lit", "search"),
+    [
+        ("kraken", ["all"], "?symbol=BTCUSDT"),
+        ("kraken,binance", ["binance"], "?symbol=BTCUSDT&exchanges=binance"),
+    ],
+)
+def test_an_exchange_that_is_not_stored_is_said_and_left_out(page, asked, lit, search):
+    page.open(f"?exchanges={asked}")
+    assert "kraken is not stored for BTCUSDT" in page.text("#notice")
+    assert page.chosen("exchanges") == lit
+    page.wait(lambda: page.search == search)
+
+
 def test_the_browsers_back_button_goes_back(page):
     page.open("?symbol=BTCUSDT&window=3d")
     with page.redrawn():

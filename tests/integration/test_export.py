@@ -110,7 +110,7 @@ def test_stamps_are_ends_of_intervals_after_start_and_up_to_stop(export, tmp_pat
     export(out, start=f"2026-01-01T{start}", stop=f"2026-01-01T{stop}")
     with out.open() as file:
         stamps = sorted({row["timestamp"] for row in csv.DictReader(file)})
-    assert stamps == [f"2026-01-01 {time}:00+00" for time in ("08:30", "09:00", "09:30", "10:00")]
+    assert stamps == [f"2026-01-01T{time}:00Z" for time in ("08:30", "09:00", "09:30", "10:00")]
 
 
 def test_notional_is_size_at_a_price_of_the_bucket(export, tmp_path):

@@ -228,6 +228,18 @@ def test_a_symbol_that_is_not_stored_is_replaced_and_said():
     assert answer["notice"]["children"] == "Nothing is stored for XYZUSDT; this is BTCUSDT."
 
 
+def test_exchanges_that_are_not_stored_are_left_out_and_said():
+    some, none = call(
+        FakeHeatmaps(), restore("?exchanges=kraken,okx"), restore("?exchanges=kraken,mtgox")
+    )
+    assert some["exchanges"]["value"] == ["okx"]
+    assert some["notice"]["children"] == "kraken is not stored for BTCUSDT; shown: okx."
+    assert none["exchanges"]["value"] == ["all"]
+    assert none["notice"]["children"] == (
+        "kraken, mtgox are not stored for BTCUSDT; shown: binance, bybit, okx."
+    )
+
+
 def test_controls_write_the_address():
     (answer,) = call(
         FakeHeatmaps(), post("address.data", state=STATE | {"window": "3d"}, intensity=[5, 255])

@@ -13,6 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from engine import raster_kernel
 from engine.book import build_book
 from engine.growth import GrowingBook
 from engine.heatmap import combine, rasterise
@@ -20,7 +21,6 @@ from engine.margin import LONG, SHORT, LeverageTier, MarginRules, liquidation_pr
 from engine.models import MODELS, find_model
 from engine.parameters import Parameters
 from engine.profiles import parse_profile
-from engine.raster_kernel import bucket_of
 from tests.markets import RULES, START, STEP, market, part
 
 TEN = Parameters(profile=parse_profile("10:1"))
@@ -291,6 +291,10 @@ def test_a_price_just_below_the_top_edge_is_in_the_last_bucket():
 def test_bad_grids_are_refused(times, edges, message):
     with pytest.raises(ValueError, match=message):
         rasterise(build_book(market([UP], [107.0]), TEN), times, np.array(edges))
+
+
+def bucket_of(price, edges):
+    return raster_kernel.bucket_of(price, edges, (edges.size - 1) / (edges[-1] - edges[0]))
 
 
 @given(
