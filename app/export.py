@@ -98,7 +98,7 @@ def _cells(exchange: str, size: Heatmap, notional: Heatmap) -> Rows:
 
 
 def _untracked(exchange: str, size: Heatmap) -> Rows:
-    side, column = (index.ravel() for index in np.indices(size.tracked.shape))
+    side, column = np.nonzero(np.broadcast_to(size.open_interest > 0.0, size.tracked.shape))
     unknown, nothing = np.full(side.size, np.nan), np.zeros(side.size)
     return {
         "timestamp": size.times[column + 1],

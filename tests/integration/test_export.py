@@ -124,6 +124,20 @@ def test_notional_is_size_at_a_price_of_the_bucket(export, tmp_path):
         assert (price <= rows["price_high"][held] * (1 + 1e-9)).all()
 
 
+def test_an_exchange_has_no_rows_where_it_has_no_data(export, database, tmp_path):
+    with Store.open(database) as store:
+        add_market(store, "gate", seed=3, missing=range(300))
+    assert export(tmp_path / "map.parquet")[0] == 0
+    rows = query(
+        f"""
+        SELECT exchange, count(DISTINCT timestamp) AS times
+        FROM '{tmp_path / "map.parquet"}' GROUP BY ALL ORDER BY exchange
+        """
+    )
+    # 60 half hours from 08:00; the third exchange begins with bar 300, at 25:00.
+    assert rows["times"].tolist() == [60, 60, 26]
+
+
 def test_a_range_beyond_the_data_is_cut(export, tmp_path):
     code, _ = export(tmp_path / "map.csv", start="2020-01-01", stop="2030-01-01", interval="1h")
     assert code == 0
