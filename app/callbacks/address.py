@@ -1,5 +1,6 @@
 """The address fills in the controls, and the controls write the address."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -70,10 +71,12 @@ def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
     if symbols and symbol not in symbols:
         problems.append(f"Nothing is stored for {symbol}; this is {symbols[0]}.")
         symbol = symbols[0]
+    exchanges, unknown = _known_exchanges(state.exchanges, symbol, heatmaps)
+    problems += unknown
     return (
         select_options({name: name for name in symbols}),
         symbol,
-        list(state.exchanges) or [ALL_EXCHANGES],
+        exchanges or [ALL_EXCHANGES],
         state.window,
         _field_time(state.start),
         _field_time(state.stop),
@@ -89,6 +92,20 @@ def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
         state.zoom and state.zoom.model_dump(mode="json"),
         " ".join(problems),
     )
+
+
+def _known_exchanges(
+    asked: Sequence[str], symbol: str | None, heatmaps: Heatmaps
+) -> tuple[list[str], list[str]]:
+    """Return those of a link's exchanges that have the symbol, and a sentence on the others."""
+    stored = heatmaps.exchanges(symbol) if symbol else []
+    known = [exchange for exchange in stored if exchange in asked]
+    unknown = [exchange for exchange in asked if exchange not in stored]
+    if not stored or not unknown:
+        return known, []
+    are = "is" if len(unknown) == 1 else "are"
+    shown = ", ".join(known or stored)
+    return known, [f"{', '.join(unknown)} {are} not stored for {symbol}; shown: {shown}."]
 
 
 def _field_time(time: Any) -> str:
