@@ -115,7 +115,8 @@ def _zoomed_time(
     """Return the zoomed range in whole minutes, within what is stored."""
     minute = timedelta(minutes=1)
     start = start.replace(second=0, microsecond=0)
-    stop = stop.replace(second=0, microsecond=0) + minute
+    whole = stop.replace(second=0, microsecond=0)
+    stop = whole if whole == stop else whole + minute
     start, stop = max(start, extent[0]), min(stop, extent[1])
     if not start < stop:
         raise NoData(

@@ -145,7 +145,7 @@ def test_a_choice_that_is_none_is_drawn_as_the_usual():
 def test_a_zoom_is_computed_at_its_own_resolution():
     zoom = {
         "start": "2026-02-08T00:00:30Z",
-        "stop": "2026-02-08T12:00:00Z",
+        "stop": "2026-02-08T12:00:01Z",
         "low": 50_000,
         "high": 60_000,
     }
@@ -154,6 +154,12 @@ def test_a_zoom_is_computed_at_its_own_resolution():
     assert request["start"] == "2026-02-08T00:00:00Z"
     assert request["stop"] == "2026-02-08T12:01:00Z"
     assert answer["shown"]["data"]["price"] == [50_000, 60_000]
+
+
+def test_a_zoom_to_a_whole_minute_ends_there():
+    zoom = {"start": "2026-02-08", "stop": "2026-02-09T00:00", "low": 50_000, "high": 60_000}
+    (answer,) = call(FakeHeatmaps(), picture(zoom=zoom))
+    assert answer["shown"]["data"]["request"]["stop"] == "2026-02-09T00:00:00Z"
 
 
 def test_a_zoom_below_zero_begins_above_it():
