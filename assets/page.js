@@ -231,10 +231,11 @@
     return !open;
   }
 
-  function openProfile(profile) {
+  // Opened by "Custom…", closed by another choice, its own "Apply" among them, or by "Cancel".
+  function openProfile(profile, _cancelled, open) {
     const triggered = dash.callback_context.triggered.map((t) => t.prop_id);
-    if (triggered.includes("profile.value")) return profile === CUSTOM ? true : dash.no_update;
-    return false;
+    const wanted = triggered.includes("profile.value") && profile === CUSTOM;
+    return wanted === Boolean(open) ? dash.no_update : wanted;
   }
 
   // However the editor was left, the select must not go on saying "Custom…".

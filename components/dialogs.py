@@ -71,7 +71,7 @@ def profile_dialog() -> dbc.Modal:
                     html.Label("Leverage : weight, …", htmlFor=ids.PROFILE_TEXT),
                     dbc.Input(
                         id=ids.PROFILE_TEXT,
-                        placeholder="5:0.15, 10:0.30, 25:0.25, 50:0.20, 100:0.10",
+                        placeholder="for example 10:1, 25:2, 50:1",
                         autocomplete="off",
                     ),
                     html.P(id=ids.PROFILE_CHECK, className="profile-check", role="status"),

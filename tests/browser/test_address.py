@@ -140,8 +140,8 @@ def test_a_key_comes_round_to_where_it_started(page, key, select, choices):
 def test_keys_write_into_a_field_that_has_the_focus(page):
     page.open("?symbol=BTCUSDT&window=3d")
     page.select("profile", "custom")
-    page.wait(lambda: page.find("#profile-text").is_displayed())
-    page.find("#profile-text").send_keys("5:1,2:1")
+    page.wait(lambda: page.find("#profile-apply").is_enabled())
+    page.find("#profile-text").send_keys(Keys.CONTROL, "a", Keys.NULL, "5:1,2:1")
     page.wait(lambda: "5x" in page.text("#profile-preview"))
     assert page.chosen("window") == ["3d"]
 

@@ -111,11 +111,17 @@ def test_a_named_leverage_profile_is_asked_for(page):
     assert page.request["profile"] == ""
 
 
+def write_profile(page, text):
+    # The editor begins with the weights in force; they arrive when it is open.
+    page.wait(lambda: page.find("#profile-text").get_attribute("value"))
+    page.wait(lambda: page.find("#profile-apply").is_enabled())
+    page.find("#profile-text").send_keys(Keys.CONTROL, "a", Keys.NULL, text)
+
+
 def test_a_leverage_profile_can_be_written(page):
     page.open()
     page.select("profile", "custom")
-    page.wait(lambda: page.find("#profile-text").is_displayed())
-    page.find("#profile-text").send_keys("10:1, 50:x")
+    write_profile(page, "10:1, 50:x")
     page.wait(lambda: "is one of classic" in page.text("#profile-check"))
     assert not page.find("#profile-apply").is_enabled()
     page.find("#profile-text").send_keys(Keys.BACKSPACE, "3")
@@ -126,6 +132,24 @@ def test_a_leverage_profile_can_be_written(page):
     assert page.request["profile"] == "10:0.25,50:0.75"
     assert "profile=10:0.25,50:0.75" in page.search
     page.wait(lambda: page.find("#profile").get_attribute("value") == "10:0.25,50:0.75")
+
+
+def test_the_profile_in_force_can_be_changed_and_applied_with_enter(page):
+    page.open("?profile=25:0.5,50:0.5")
+    page.select("profile", "custom")
+    page.wait(lambda: page.find("#profile-text").get_attribute("value") == "25:0.5,50:0.5")
+    write_profile(page, "25:1,200:1")
+    page.wait(lambda: "at most 150x" in page.text("#profile-check"))
+    page.press(Keys.ENTER)
+    assert page.find("#profile-text").is_displayed()
+    write = page.find("#profile-text").send_keys
+    write(Keys.CONTROL, "a", Keys.NULL, "25:1,20:1")
+    page.wait(lambda: page.find("#profile-apply").is_enabled())
+    with page.redrawn():
+        write(Keys.ENTER)
+    assert page.request["profile"] == "20:0.5,25:0.5"
+    page.wait(lambda: not page.driver.find_elements("css selector", ".modal.show"))
+    page.wait(lambda: page.find("#profile").get_attribute("value") == "20:0.5,25:0.5")
 
 
 def test_leaving_the_profile_editor_changes_nothing(page):

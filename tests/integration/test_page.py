@@ -12,6 +12,7 @@ import pytest
 from app.errors import NoData
 from app.main import create_app
 from app.settings import Settings
+from engine.models import MODELS
 from tests.browser.fake_heatmaps import FakeHeatmaps, NothingStored, WaitingHeatmaps
 
 STATE = {"symbol": "BTCUSDT", "window": "24h", "turn": 1}
@@ -267,11 +268,11 @@ def test_the_cursor_reads_the_cell_of_the_view_that_is_shown():
 
 
 def test_a_profile_is_checked_while_it_is_written():
-    good, bad, empty = call(
+    good, bad, empty, high = call(
         FakeHeatmaps(),
         *(
             post("profile-check.children", **{"profile-text": text})
-            for text in ("10:1,50:3", "10:x", " ")
+            for text in ("10:1,50:3", "10:x", " ", "10:1,200:1")
         ),
     )
     assert "10:0.25,50:0.75" in good["profile-check"]["children"]
@@ -279,6 +280,32 @@ def test_a_profile_is_checked_while_it_is_written():
     assert "is one of classic" in bad["profile-check"]["children"]
     assert bad["profile-apply"]["disabled"] is True
     assert empty["profile-apply"]["disabled"] is True
+    assert high["profile-check"]["children"] == (
+        "A leverage here is at most 150x, but one is 200x."
+    )
+    assert high["profile-apply"]["disabled"] is True
+
+
+@pytest.mark.parametrize("text", ["5:1e400", "5:nan", "1e400:1", "nan:1,5:1"])
+def test_weights_that_are_no_ordinary_numbers_are_said_to_be(text):
+    (answer,) = call(FakeHeatmaps(), post("profile-check.children", **{"profile-text": text}))
+    assert "must be numbers that can be added up" in answer["profile-check"]["children"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "weights"),
+    [
+        ({"profile": "hot"}, "25:0.142857,50:0.285714,100:0.571429"),
+        ({"profile": "10:0.25,50:0.75"}, "10:0.25,50:0.75"),
+        ({"model": "time-evolving"}, None),
+    ],
+)
+def test_the_profile_editor_begins_with_what_is_in_force(chosen, weights):
+    (answer,) = call(
+        FakeHeatmaps(), post("profile-text.value", profile="custom", state=STATE | chosen)
+    )
+    own = str(MODELS[chosen.get("model", "turnover")].parameters.profile)
+    assert answer["profile-text"]["value"] == (weights or own)
 
 
 def test_a_reader_who_waits_does_not_hold_up_another():
