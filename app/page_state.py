@@ -66,7 +66,14 @@ class Zoom(BaseModel):
     def _ascends(self) -> Self:
         if not (self.start < self.stop and self.low < self.high):
             raise ValueError("it must begin before it ends, in time and in price")
+        if self.high <= 0.0:
+            raise ValueError("prices are above zero")
         return self
+
+    def suits(self, price: float) -> bool:
+        """Return whether it shows prices of the order of a market's, a thousandfold about it."""
+        # An axis may be dragged below zero, but not by more than it can show above.
+        return price / 1e3 <= self.high <= price * 1e3 and self.low >= -price * 1e3
 
 
 class PageState(BaseModel):

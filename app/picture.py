@@ -47,6 +47,7 @@ class Picture:
     legend: LegendValues
     provenance: list[str]
     simulated: bool
+    last_price: float
     shown: dict[str, Any]
 
 
@@ -127,8 +128,6 @@ def _zoomed_time(
 
 
 def _zoomed_price(low: float, high: float) -> tuple[float, float]:
-    if high <= 0.0:
-        raise ValueError("Prices are above zero; double-click the figure to come back")
     # An axis may be dragged below zero, where no price is.
     return max(low, high * 1e-4), high
 
@@ -142,6 +141,7 @@ def picture(view: HeatmapView, request: HeatmapRequest, state: PageState) -> Pic
         legend=legend_values(view.heatmap, scale, state.palette),
         provenance=provenance(view),
         simulated=view.simulated,
+        last_price=view.key_figures.last_price,
         shown=_shown(view, request),
     )
 

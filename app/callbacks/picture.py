@@ -34,9 +34,15 @@ def register_picture(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) ->
         if stored is None:
             raise PreventUpdate
         state, problems = stored_state(stored | {"intensity": intensity})
+        drawn = draw(heatmaps, state)
+        if state.zoom and isinstance(drawn, Picture) and not state.zoom.suits(drawn.last_price):
+            problems.append("The zoom was ignored: its prices are far from the market's.")
+            state = state.model_copy(update={"zoom": None})
+            drawn = draw(heatmaps, state)
         if problems:
             set_props(ids.NOTICE, {"children": " ".join(problems)})
-        drawn = draw(heatmaps, state)
+        if stored.get("zoom") and not state.zoom:
+            set_props(ids.ZOOM, {"data": None})
         # The browser tells by it whether this is still what the reader wants.
         answered = {"turn": stored.get("turn")}
         if isinstance(drawn, Picture):

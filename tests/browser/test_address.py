@@ -72,6 +72,15 @@ def test_what_is_wrong_in_a_link_is_said_and_the_rest_is_shown(page):
     page.wait(lambda: not page.find("#notice-bar").is_displayed())
 
 
+@pytest.mark.parametrize("prices", ["1~2", "1~9e9", "1~1e300", "0~1e-300", "-2~-1", "6e4~5e4"])
+def test_a_zoom_to_prices_that_make_no_sense_is_ignored_with_a_notice(page, prices):
+    page.open(f"?window=3d&zoom=2026-02-08T00:00~2026-02-09T00:00~{prices}")
+    page.wait(lambda: "ignored" in page.text("#notice"))
+    page.wait(lambda: page.search == "?symbol=BTCUSDT&window=3d")
+    page.wait(lambda: page.request["price_low"] is None)
+    assert page.find("#heatmap").is_displayed()
+
+
 @pytest.mark.parametrize(
     ("asked", "lit", "search"),
     [

@@ -93,6 +93,8 @@ def test_a_time_of_another_zone_is_understood():
         ("?zoom=1~2", "it needs two times and two prices"),
         ("?zoom=2026-02-05~2026-02-04~1~2", "it must begin before it ends"),
         ("?zoom=2026-02-04~2026-02-05~nan~2", "zoom="),
+        ("?zoom=2026-02-04~2026-02-05~2~2", "it must begin before it ends"),
+        ("?zoom=2026-02-04~2026-02-05~-9~-2", "prices are above zero"),
         ("?start=yesterday&stop=2026-02-10", "like 2026-02-05T12:00"),
         ("?window=custom", "needs a start before a stop"),
         ("?start=2026-02-10&stop=2026-02-09", "needs a start before a stop"),
@@ -130,6 +132,15 @@ def test_a_custom_range_needs_both_ends():
 def test_a_state_refuses_what_the_page_can_not_show():
     with pytest.raises(ValidationError):
         PageState(palette="pink")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "suits"),
+    [(-5_000, 60_000, True), (1e7, 5e7, True), (1, 2, False), (1, 1e9, False), (-1e9, 6e4, False)],
+)
+def test_a_zoom_suits_a_price_a_thousandfold_about_it(low, high, suits):
+    zoom = Zoom(start=DAY, stop=DAY + timedelta(days=1), low=low, high=high)
+    assert zoom.suits(64_000.0) is suits
 
 
 def test_a_choice_that_is_none_gives_way_to_the_usual_with_a_sentence():
