@@ -38,10 +38,9 @@ def bucket_of(price: float, edges: Floats, buckets_per_quote: float) -> int:
     buckets = edges.size - 1
     if not edges[0] <= price < edges[buckets]:
         return -1
-    # Just below ``high`` the product can round up to ``buckets``, and compiled code would read and
-    # write past the end without an error.
-    bucket = min(int((price - edges[0]) * buckets_per_quote), buckets - 1)
-    # Near an edge it can round to the wrong side.
+    # Near an edge the product can round to the wrong side, just below the top edge up to
+    # ``buckets``: compiled code would write past the end without an error.
+    bucket = min(int((price - edges[0]) * buckets_per_quote), buckets)
     if price < edges[bucket]:
         return bucket - 1
     if price >= edges[bucket + 1]:

@@ -124,6 +124,20 @@ def test_notional_is_size_at_a_price_of_the_bucket(export, tmp_path):
         assert (price <= rows["price_high"][held] * (1 + 1e-9)).all()
 
 
+def test_pieces_of_a_history_too_long_to_compute_whole_share_its_beginning(
+    export, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("app.heatmaps.LONGEST_BOOK", 10)
+    monkeypatch.setattr("app.heatmaps._month_before", lambda moment, _days: moment)
+    export(tmp_path / "whole.parquet")
+    monkeypatch.setattr("app.export._CELLS_AT_ONCE", 350)
+    export(tmp_path / "pieces.parquet")
+    whole, pieces = (
+        query(f"SELECT * FROM '{tmp_path / name}.parquet'") for name in ("whole", "pieces")
+    )
+    assert_allclose(whole["active_size"], pieces["active_size"], rtol=1e-9, atol=1e-9)
+
+
 def test_an_exchange_has_no_rows_where_it_has_no_data(export, database, tmp_path):
     with Store.open(database) as store:
         add_market(store, "gate", seed=3, missing=range(300))
