@@ -232,6 +232,15 @@ def visible_range(state: PageState, extent: tuple[datetime, datetime]) -> tuple[
     return state.start, state.stop
 
 
+def asked_start(state: PageState, stop: datetime) -> datetime | None:
+    """Return where the reader wants the picture to begin, stored or not; data end at ``stop``."""
+    if state.zoom is not None:
+        return state.zoom.start
+    if state.window == CUSTOM:
+        return state.start
+    return stop - timedelta(hours=WINDOWS[state.window])
+
+
 def _short_time(time: datetime) -> str:
     text = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return text.removesuffix(":00")

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from app.errors import NoData
 from app.heatmaps import Heatmaps
-from app.page_state import PageState, visible_range
+from app.page_state import PageState, asked_start, visible_range
 from app.request import HeatmapRequest
+from app.stored_book import time64
 from app.validation import sentence
 from components.arrays import milliseconds
 from components.figure import Look, heatmap_figure
@@ -60,7 +61,8 @@ def draw(heatmaps: Heatmaps, state: PageState) -> Picture | Message:
         if not state.symbol:
             return empty_store_message()
         request = heatmap_request(heatmaps, state)
-        return picture(heatmaps.view(request), request, state)
+        asked = asked_start(state, heatmaps.extent(state.symbol)[1])
+        return picture(heatmaps.view(request), request, state, asked)
     except NoData as e:
         return no_data_message(_sentence(e))
     except ValidationError as e:
@@ -132,14 +134,19 @@ def _zoomed_price(low: float, high: float) -> tuple[float, float]:
     return max(low, high * 1e-4), high
 
 
-def picture(view: HeatmapView, request: HeatmapRequest, state: PageState) -> Picture:
-    """Return the picture of a view in the look that the state asks for."""
+def picture(
+    view: HeatmapView, request: HeatmapRequest, state: PageState, asked: datetime | None = None
+) -> Picture:
+    """Return the picture of a view in the look that the state asks for.
+
+    ``asked`` is where the reader wanted it to begin, whether or not there are data.
+    """
     scale = colour_scale(view.heatmap.active.sum(axis=0), state.mapping)
     return Picture(
         figure=heatmap_figure(view, scale, _look(state), _revision(state)),
         key_figures=key_figures_strip(view),
         legend=legend_values(view.heatmap, scale, state.palette),
-        provenance=provenance(view),
+        provenance=provenance(view, asked and time64(asked)),
         simulated=view.simulated,
         last_price=view.key_figures.last_price,
         shown=_shown(view, request),

@@ -1,12 +1,22 @@
 """The small print under the figure: what it was computed from."""
 
+import numpy as np
+
 from components.formats import time_text
 from components.theme import exchange_name
 from components.view import HeatmapView
 
 
-def provenance(view: HeatmapView) -> list[str]:
-    """Return short statements about the view, the most important first."""
+def provenance(view: HeatmapView, asked: np.datetime64 | None = None) -> list[str]:
+    """Return short statements about the view, the most important first.
+
+    Parameters
+    ----------
+    view : HeatmapView
+        What is shown.
+    asked : datetime64, optional
+        Where it was to begin; if the data begin later by more than a column, that is said. [UTC]
+    """
     heatmap = view.heatmap
     statements = [
         f"{time_text(heatmap.times[0])} → {time_text(heatmap.times[-1])} UTC",
@@ -14,6 +24,10 @@ def provenance(view: HeatmapView) -> list[str]:
         f"levels die at the {view.crossing_price} price",
         f"candles of {exchange_name(view.candle_exchange)}",
     ]
+    first, second = heatmap.times[:2]
+    if asked is not None and first - asked > second - first:
+        began = f"map begins {time_text(first)} with the first candles and open interest"
+        statements.insert(1, began)
     if view.assumed_margin:
         names = ", ".join(exchange_name(exchange) for exchange in view.assumed_margin)
         statements.append(f"margin rules assumed for {names}")

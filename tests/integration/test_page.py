@@ -326,6 +326,12 @@ def test_a_reader_who_waits_does_not_hold_up_another():
     assert slow["shown"]["data"]["symbol"] == "ETHUSDT"
 
 
+def test_a_window_longer_than_the_data_says_where_they_begin():
+    whole, longer = call(FakeHeatmaps(), picture(window="30d"), picture(window="1y"))
+    assert "map begins" not in whole["provenance"]["children"]
+    assert "map begins 2026-01-01 00:00" in longer["provenance"]["children"]
+
+
 @pytest.mark.parametrize("window", ["12h", "1y"])
 def test_a_window_ends_with_the_data(window):
     (answer,) = call(FakeHeatmaps(), picture(window=window))

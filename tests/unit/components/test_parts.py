@@ -56,6 +56,15 @@ def test_small_print_names_what_the_view_rests_on(view):
     assert "do not tie" in " · ".join(provenance(replace(view, ties=False)))
 
 
+def test_small_print_says_when_the_data_begin_later_than_asked(view):
+    first, second = view.heatmap.times[:2]
+    nearly = first - (second - first)
+    assert "map begins" not in " · ".join(provenance(view, nearly))
+    assert "map begins 2026-02-05 00:00 with the first candles and open interest" in (
+        provenance(view, nearly - np.timedelta64(1, "m"))
+    )
+
+
 def test_all_exchanges_come_first_with_their_colours_after():
     options = exchange_options(["binance", "okx"])
     assert [option["value"] for option in options] == ["all", "binance", "okx"]
