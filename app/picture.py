@@ -146,7 +146,7 @@ def picture(
         figure=heatmap_figure(view, scale, _look(state), _revision(state)),
         key_figures=key_figures_strip(view),
         legend=legend_values(view.heatmap, scale, state.palette),
-        provenance=provenance(view, asked and time64(asked)),
+        provenance=provenance(view, time64(asked) if asked else None),
         simulated=view.simulated,
         last_price=view.key_figures.last_price,
         shown=_shown(view, request),
