@@ -31,6 +31,7 @@ _FULL = (0, 255)
 
 def _one_of(*allowed: str) -> AfterValidator:
     def check(value: str) -> str:
+        value = value.lower()  # a link that a person wrote may have "Inferno"
         if value not in allowed:
             raise ValueError(f"it must be one of {', '.join(a for a in allowed if a)}")
         return value
@@ -137,10 +138,17 @@ _WRITERS: dict[str, Any] = {
     ),
 }
 _READERS: dict[str, Any] = {
-    "exchanges": lambda text: _split(text, ","),
-    "layers": lambda text: () if text == "none" else _split(text, ","),
+    "exchanges": lambda text: _split(text.lower(), ","),
+    "profile": lambda text: text.lower(),
+    "layers": lambda text: () if text.lower() == "none" else _split(text, ","),
     "intensity": lambda text: text.split("-"),
     "zoom": lambda text: dict(zip(("start", "stop", "low", "high"), text.split("~"), strict=True)),
+}
+_EXAMPLES = {
+    "start": "2026-02-05T12:00",
+    "stop": "2026-02-05T12:00",
+    "intensity": "20-200",
+    "zoom": "2026-02-05T12:00~2026-02-06T12:00~61000~64500",
 }
 _IN_ADDRESS = tuple(name for name in PageState.model_fields if name != "compact")
 
@@ -168,8 +176,7 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
             PageState.model_validate({name: value})
             chosen[name] = value
         except ValidationError as e:
-            reason = e.errors()[0]["msg"].removeprefix("Value error, ")
-            problems.append(_ignored(name, text, reason[0].lower() + reason[1:]))
+            problems.append(_ignored(name, text, _reason(name, e)))
         except ValueError as e:
             # A zoom of other than four parts is reported by `zip`.
             problems.append(
@@ -179,6 +186,13 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
             )
     state = PageState.model_validate(chosen)
     return _with_complete_range(state, problems)
+
+
+def _reason(name: str, error: ValidationError) -> str:
+    problem = error.errors()[0]
+    if problem["type"] == "value_error":  # a validator of ours, which says it all
+        return problem["msg"].removeprefix("Value error, ")
+    return f"it must be like {_EXAMPLES[name]}" if name in _EXAMPLES else "it can't be read"
 
 
 def stored_state(stored: Mapping[str, Any]) -> tuple[PageState, list[str]]:

@@ -67,7 +67,9 @@ def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
     """Return the values of all controls for an address, and what in it was ignored."""
     state, problems = read_search(search)
     symbols = heatmaps.symbols()
-    symbol = state.symbol or (symbols[0] if symbols else None)
+    asked = state.symbol or (symbols[0] if symbols else None)
+    # People write names of markets in any case.
+    symbol = next((name for name in symbols if asked and name.lower() == asked.lower()), asked)
     if symbols and symbol not in symbols:
         problems.append(f"Nothing is stored for {symbol}; this is {symbols[0]}.")
         symbol = symbols[0]

@@ -221,7 +221,7 @@ def test_any_callback_that_fails_says_so_on_the_page(caplog):
 
 
 def test_an_address_fills_in_the_controls():
-    (answer,) = call(FakeHeatmaps(), restore("?symbol=SOLUSDT&exchanges=okx&window=3d&theme=light"))
+    (answer,) = call(FakeHeatmaps(), restore("?symbol=solusdt&exchanges=okx&window=3d&theme=light"))
     assert answer["symbol"]["value"] == "SOLUSDT"
     assert answer["exchanges"]["value"] == ["okx"]
     assert answer["window"]["value"] == "3d"

@@ -89,7 +89,10 @@ def test_a_time_of_another_zone_is_understood():
         ("?side_rule=own", "side_rule=own"),
         ("?profile=5:x", "a leverage profile is one of"),
         ("?intensity=200-10", "like 20-200"),
-        ("?intensity=a-b", "intensity=a-b"),
+        ("?intensity=a-b", "intensity=a-b” in the link was ignored: it must be like 20-200."),
+        ("?intensity=5", "ignored: it must be like 20-200."),
+        ("?zoom=2026-02-04~2026-02-05~a~2", "it must be like 2026-02-05T12:00~2026-02-06T12:00~"),
+        ("?start=9999999-01-01&stop=2026-02-10", "like 2026-02-05T12:00"),
         ("?zoom=1~2", "it needs two times and two prices"),
         ("?zoom=2026-02-05~2026-02-04~1~2", "it must begin before it ends"),
         ("?zoom=2026-02-04~2026-02-05~nan~2", "zoom="),
@@ -109,6 +112,18 @@ def test_what_can_not_be_read_is_ignored_with_a_sentence(search, part):
     assert state.symbol == "ETHUSDT"
     assert state.window == "7d"
     assert any(part in problem for problem in problems)
+
+
+def test_names_in_a_link_may_be_written_in_any_case():
+    state, problems = read_search(
+        "?palette=Inferno&model=Turnover&theme=LIGHT&layers=Active,CANDLES"
+        "&mapping=Log&exchanges=OKX&profile=Hot&side_rule=Taker&window=3D"
+    )
+    assert problems == []
+    assert write_search(state) == (
+        "?exchanges=okx&window=3d&profile=hot&side_rule=taker&mapping=log"
+        "&palette=inferno&layers=active,candles&theme=light"
+    )
 
 
 def test_a_long_text_is_cut_in_the_sentence():
