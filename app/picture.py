@@ -192,6 +192,7 @@ def _shown(view: HeatmapView, request: HeatmapRequest) -> dict[str, Any]:
         "lastPrice": last_price,
         "digits": price_digits(last_price),
         "symbol": view.symbol,
+        "liquidations": int(view.liquidations.time.size),
     }
 
 

@@ -119,7 +119,13 @@
     } else {
       document.title = "Liquidation heatmap";
     }
+    sayIfNoLiquidations(answer.liquidations === 0);
     document.dispatchEvent(new CustomEvent("liqheat:drawn", { detail: answer }));
+  }
+
+  function sayIfNoLiquidations(none) {
+    const chip = document.querySelector("#layers input[value=liquidations] + label");
+    if (chip) chip.title = none ? "No liquidations are stored for this view" : "";
   }
 
   // --- zoom ----------------------------------------------------------------------------------

@@ -52,6 +52,11 @@ LAYER_NAMES = {
     "profile": "Profile",
 }
 
+LAYER_TITLES = {
+    "profile": "What is open at the view's end, by price; the dotted lines sum up what a move from "
+    "the last price to there would close",
+}
+
 
 def symbol_selector() -> html.Div:
     """Return the dropdown of symbols; they are filled in when they are known."""
@@ -135,7 +140,13 @@ def palette_selector() -> html.Div:
 def layer_selector() -> html.Div:
     """Return a switch for each layer of the figure; its sign is the layer's colours."""
     options = [
-        {"label": [html.I(className=f"sign sign-{name}"), label], "value": name}
+        {
+            "label": [
+                html.I(className=f"sign sign-{name}"),
+                html.Span(label, title=LAYER_TITLES.get(name, "")),
+            ],
+            "value": name,
+        }
         for name, label in LAYER_NAMES.items()
     ]
     return _chips("Layers", ids.LAYERS, options, "layer-selector")

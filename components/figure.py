@@ -131,7 +131,13 @@ def _layout(
         "paper_bgcolor": theme.paper,
         "plot_bgcolor": theme.plot,
         "font": {"family": FONT, "size": 12, "color": theme.text},
-        "margin": {"l": 10, "r": 64 if look.compact else 78, "t": 26, "b": 48, "pad": 0},
+        "margin": {
+            "l": 10,
+            "r": 64 if look.compact else 78,
+            "t": 44 if profile else 26,  # the profile's title has two lines
+            "b": 48,
+            "pad": 0,
+        },
         "showlegend": False,
         "hovermode": False,
         "dragmode": "pan",
@@ -230,10 +236,11 @@ def _profile_title(view: HeatmapView, theme: Theme, edge: float) -> dict[str, An
     end = view.heatmap.times[-1]
     when = "now" if end >= view.data_stop else f"at {time_text(end)[5:]}"
     text = (
-        f'Open {when}  <span style="color:{theme.short}">■</span> short '
-        f'<span style="color:{theme.long}">■</span> long'
+        f'Open {when}<br><span style="color:{theme.short}">■</span> short '
+        f'<span style="color:{theme.long}">■</span> long ┄ cumulative'
     )
-    return _above(edge + 0.006, text, theme)
+    # However wide it is, it stays clear of a price that is written at the axis' upper end.
+    return _above(edge + 0.006, text, theme) | {"align": "left", "yshift": 5}
 
 
 def _above(x: float, text: str, theme: Theme) -> dict[str, Any]:

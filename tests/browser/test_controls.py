@@ -215,6 +215,39 @@ def test_a_layer_can_be_taken_away_and_put_back(page, layer, trace):
     assert "layers" not in page.search
 
 
+CHIP = "return document.querySelector('#layers input[value=liquidations] + label').title"
+
+
+def test_the_chip_of_liquidations_says_when_none_are_stored(page):
+    page.open("?window=3d")
+    assert page.run(CHIP) == ""
+    with page.redrawn():
+        # Before the fake market's first large move there are none.
+        page.run(ZOOM, "2026-01-01T00:00Z", "2026-01-01T00:30Z")
+    page.wait(lambda: page.run(CHIP) == "No liquidations are stored for this view")
+    with page.redrawn():
+        page.run("dash_clientside.set_props('zoom', {data: null})")
+    page.wait(lambda: page.run(CHIP) == "")
+
+
+ZOOM = """
+const [start, stop] = arguments;
+dash_clientside.set_props("zoom", { data: { start, stop, low: 60000, high: 70000 } });
+"""
+
+
+def test_the_profiles_title_is_clear_of_the_prices(page):
+    page.open("?start=2026-02-01T00:00&stop=2026-02-03T00:00")
+    title, top = page.run(
+        "const title = [...document.querySelectorAll('#heatmap .annotation')]"
+        ".find((each) => each.textContent.includes('Open at 02-03 00:00'));"
+        "const { top } = plot().getBoundingClientRect();"
+        "return [title.getBoundingClientRect().toJSON(), top + plot()._fullLayout._size.t]"
+    )
+    assert title["bottom"] < top - 4
+    assert title["top"] >= page.find("#heatmap").rect["y"] - page.run("return window.scrollY")
+
+
 def test_the_heat_can_be_taken_away_and_still_be_read(page):
     page.open()
     with page.redrawn():
