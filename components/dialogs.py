@@ -21,7 +21,7 @@ GESTURES = (
     ("Drag", "Move; the map is computed anew for what you see"),
     ("Wheel, pinch", "Zoom in time and price"),
     ("Shift + drag", "Zoom into a box"),
-    ("Double click", "The whole window again"),
+    ("Double click", "The whole window again; the browser's Back takes back no zooms"),
     ("Click, tap", "Pin the reading; again to free it"),
     ("← ↑ → ↓", "Move the cursor, when the figure has the focus"),
 )

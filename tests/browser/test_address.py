@@ -159,6 +159,7 @@ def test_the_help_dialog_opens_with_a_key_and_closes_with_escape(page):
     page.open()
     page.press("?")
     page.wait(lambda: "Copy a link to this view" in page.text("#help-dialog"))
+    assert "the browser's Back takes back no zooms" in page.text("#help-dialog")
     page.press(Keys.ESCAPE)
     page.wait(lambda: not page.driver.find_elements("css selector", ".modal.show"))
 
