@@ -53,6 +53,7 @@ def _serve(settings: Settings) -> None:
     from ingest.store import Store
 
     with listen(settings.host, settings.port) as bound, Store.open(settings.database) as store:
+        store.lock_down()  # what a page asks for never reads another file
         heatmaps = StoredHeatmaps(store, settings)
         server = create_app(settings, heatmaps)
         warm_up(heatmaps)
