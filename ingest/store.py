@@ -35,6 +35,8 @@ class Store:
     def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None = None) -> None:
         self._connection = connection
         self._writer = threading.Lock()
+        self._commits = 0
+        self._revisions: tuple[int, list[tuple[Any, ...]]] = (-1, [])
         self.path = path
         """The database's file, None in memory."""
 
@@ -98,6 +100,7 @@ class Store:
                 cursor.execute("ROLLBACK")
                 raise
             cursor.execute("COMMIT")
+            self._commits += 1
 
     # What is stored
 
@@ -118,12 +121,25 @@ class Store:
         """Return a short text that changes whenever rows of these markets change.
 
         No exchanges means all that have the symbol, no symbol all there are. Two databases never
-        share a watermark.
+        share a watermark. Costs a query after a write only.
         """
-        with self.cursor() as cursor:
-            rows = cursor.execute(statement("revisions"), {"symbol": symbol}).fetchall()
-        state = [row for row in rows if not exchanges or row[1] in exchanges]
+        state = [
+            (database, exchange, of, revision)
+            for database, exchange, of, revision in self._market_revisions()
+            if (symbol is None or of == symbol) and (not exchanges or exchange in exchanges)
+        ]
         return hashlib.sha256(repr((symbol, state)).encode()).hexdigest()[:16]
+
+    def _market_revisions(self) -> list[tuple[Any, ...]]:
+        # Nobody else can write while this process has the database open, so what was read stands
+        # until the next commit here. Counted before reading: a commit meanwhile makes it stale.
+        commits = self._commits
+        read_after, rows = self._revisions
+        if read_after != commits:
+            with self.cursor() as cursor:
+                rows = cursor.execute(statement("revisions")).fetchall()
+            self._revisions = (commits, rows)
+        return rows
 
     def is_simulated(self) -> bool:
         """Return whether the data come from the simulated market."""
