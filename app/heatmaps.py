@@ -12,7 +12,7 @@ from app.request import HeatmapRequest
 from app.settings import Settings
 from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
 from app.version import program_version
-from app.views import draw, level_range
+from app.views import Grid, Maps, draw, draw_maps, grid_of, level_range
 from components.view import HeatmapView
 from engine.models import FlowModel
 from ingest.coverage import MarketCoverage
@@ -58,6 +58,7 @@ class StoredHeatmaps:
         self._settings = settings
         self._disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
         self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes)
+        self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes)
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes)
         self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes)
         self._simulated = store.is_simulated()
@@ -69,13 +70,13 @@ class StoredHeatmaps:
     def symbols(self) -> list[str]:
         """Return the stored symbols, the one with most exchanges first."""
         counts: dict[str, int] = {}
-        for market in self._all_markets():
+        for market in self.markets():
             counts[market.symbol] = counts.get(market.symbol, 0) + 1
         return sorted(counts, key=lambda symbol: (-counts[symbol], symbol))
 
     def exchanges(self, symbol: str) -> list[str]:
         """Return the exchanges that have the symbol."""
-        return sorted(m.exchange for m in self._all_markets() if m.symbol == symbol)
+        return sorted(m.exchange for m in self.markets() if m.symbol == symbol)
 
     def extent(self, symbol: str, exchanges: Sequence[str] = ()) -> tuple[datetime, datetime]:
         """Return start of the first and end of the last bar that can be mapped.
@@ -101,14 +102,43 @@ class StoredHeatmaps:
             If the request can't be: an unknown model, an unusable profile.
         """
         watermark = self._store.watermark(request.exchanges, request.symbol)
-        return self._views.get((request, watermark), lambda: self._compute(request, watermark))
+        return self._views.get((request, watermark), lambda: self._draw_view(request))
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""
         ranges = [level_range(stored.book) for stored in self._stored(request)]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
-    def _compute(self, request: HeatmapRequest, watermark: str) -> HeatmapView:
+    def maps(self, request: HeatmapRequest) -> Maps:
+        """Return the maps alone, cheaper than the view; raises as `view` does."""
+        watermark = self._store.watermark(request.exchanges, request.symbol)
+        return self._maps.get((request, watermark), lambda: self._draw_maps(request, watermark))
+
+    def grid(self, request: HeatmapRequest) -> Grid:
+        """Return the grid on which a request is answered; raises as `view` does."""
+        return grid_of(request, self._shown(request))
+
+    def markets(self) -> list[MarketCoverage]:
+        """Return what is stored of each market."""
+        # Counting the rows of a large database takes a while, asking whether they changed does not.
+        return self._lists.get(self._store.watermark(), self._store.markets)
+
+    def _draw_maps(self, request: HeatmapRequest, watermark: str) -> Maps:
+        shown = self._shown(request)
+        return draw_maps(request, shown, simulated=self._simulated, watermark=watermark)
+
+    def _draw_view(self, request: HeatmapRequest) -> HeatmapView:
+        shown = self._shown(request)
+        liquidations = {
+            stored.book.exchange: self._store.liquidations(
+                stored.book.exchange, request.symbol, request.start, request.stop
+            )
+            for stored in shown
+        }
+        return draw(self.maps(request), shown, liquidations)
+
+    def _shown(self, request: HeatmapRequest) -> list[StoredBook]:
+        """Return the books that are known in the request's range; ``NoData`` if none is."""
         start, stop = time64(request.start), time64(request.stop)
         shown = [stored for stored in self._stored(request) if stored.is_known(start, stop)]
         if not shown:
@@ -118,17 +148,7 @@ class StoredHeatmaps:
                 f"{request.stop:%Y-%m-%d %H:%M} UTC; there are data from {first:%Y-%m-%d %H:%M} to "
                 f"{last:%Y-%m-%d %H:%M}."
             )
-        liquidations = {
-            stored.book.exchange: self._store.liquidations(
-                stored.book.exchange, request.symbol, request.start, request.stop
-            )
-            for stored in shown
-        }
-        return draw(request, shown, liquidations, simulated=self._simulated, watermark=watermark)
-
-    def _all_markets(self) -> list[MarketCoverage]:
-        # Counting the rows of a large database takes a while, asking whether they changed does not.
-        return self._lists.get(self._store.watermark(), self._store.markets)
+        return shown
 
     def _stored(self, request: HeatmapRequest) -> list[StoredBook]:
         model = request.assumed()
@@ -139,7 +159,7 @@ class StoredHeatmaps:
 
     def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""
-        stored = [market for market in self._all_markets() if market.symbol == symbol]
+        stored = [market for market in self.markets() if market.symbol == symbol]
         if not stored:
             raise NoData(
                 f"Nothing is stored for {symbol} yet. Load candles and open interest with "

@@ -9,6 +9,8 @@ from engine.heatmap import Measure
 from engine.models import DEFAULT_MODEL, FlowModel, find_model
 from engine.profiles import parse_profile
 
+MOST_COLUMNS = MOST_BUCKETS = 2000
+
 
 class HeatmapRequest(BaseModel):
     """What a reader asks for. Empty ``exchanges`` means all that have the symbol."""
@@ -28,11 +30,14 @@ class HeatmapRequest(BaseModel):
         default="", description="name or leverage:weight,…; the model's own if empty"
     )
     side_rule: Literal["", "candle", "taker", "symmetric"] = ""
-    columns: int = Field(default=500, ge=1, le=2000)
+    columns: int = Field(default=500, ge=1, le=MOST_COLUMNS)
     step: timedelta | None = Field(
         default=None, description="width of the columns, instead of their number"
     )
-    buckets: int = Field(default=400, ge=1, le=2000)
+    buckets: int = Field(default=400, ge=1, le=MOST_BUCKETS)
+    bucket_width: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="instead of their number [quote]"
+    )
     price_low: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     price_high: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     measure: Measure = "notional"

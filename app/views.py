@@ -1,16 +1,16 @@
 """From books to the view that pictures, numbers and files are made of."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
 
-from app.request import HeatmapRequest
+from app.request import MOST_BUCKETS, HeatmapRequest
 from app.stored_book import StoredBook, time64
 from components.view import Candles, HeatmapView, Liquidations
 from engine.book import LevelBook
-from engine.grid import price_edges, shown_range, step_edges, time_edges
+from engine.grid import price_edges, shown_range, step_edges, time_edges, width_edges
 from engine.heatmap import Heatmap, combine, rasterise
 from engine.kernels import Floats
 from engine.market import Times
@@ -20,43 +20,109 @@ from ingest.store import Arrays
 _LARGEST = 1500  # liquidations drawn; the rest are too small to see
 
 
-def draw(
-    request: HeatmapRequest,
-    stored: Sequence[StoredBook],
-    liquidations: Mapping[str, Arrays],
-    *,
-    simulated: bool,
-    watermark: str,
-) -> HeatmapView:
-    """Return the view of the books, at least one of which is known in the request's range."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """Edges of time columns [UTC] and of price buckets [quote]."""
+
+    times: Times
+    edges: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Maps:
+    """Each exchange's map on one grid, without what a picture shows beside it.
+
+    Attributes
+    ----------
+    symbol : str
+        What is mapped.
+    parts : mapping of str to Heatmap
+        By exchange.
+    data_stop : datetime64
+        End of the last stored bar. [UTC]
+    crossing_price : str
+        ``"mark"``, ``"last"`` or ``"mark or last"``: which price kills levels.
+    assumed_margin : tuple of str
+        Exchanges whose leverage tiers are not known for the symbol.
+    simulated : bool
+        Whether the data are of the simulated market.
+    watermark : str
+        Names the state of the stored data.
+    """
+
+    symbol: str
+    parts: Mapping[str, Heatmap]
+    data_stop: np.datetime64
+    crossing_price: str
+    assumed_margin: tuple[str, ...]
+    simulated: bool
+    watermark: str
+
+    @property
+    def whole(self) -> Heatmap:
+        """All exchanges together."""
+        return combine(list(self.parts.values()))
+
+
+def grid_of(request: HeatmapRequest, stored: Sequence[StoredBook]) -> Grid:
+    """Return the grid on which a request is answered."""
     times = _times(request, [each.book for each in stored])
-    leading = max(stored, key=lambda each: _weight(each, times))
-    candles = _candles(leading.candles, times)
-    edges = _edges(request, candles)
-    parts = {
-        each.book.exchange: _while_known(each, rasterise(each.book, times, edges, request.measure))
-        for each in stored
-    }
+    return Grid(times, _edges(request, _candles(_leading(stored, times).candles, times)))
+
+
+def draw_maps(
+    request: HeatmapRequest, stored: Sequence[StoredBook], *, simulated: bool, watermark: str
+) -> Maps:
+    """Return the maps of the books, at least one of which is known in the request's range."""
+    grid = grid_of(request, stored)
+    return Maps(
+        symbol=request.symbol,
+        parts={
+            each.book.exchange: _while_known(
+                each, rasterise(each.book, grid.times, grid.edges, request.measure)
+            )
+            for each in stored
+        },
+        data_stop=max(each.book.stop for each in stored),
+        crossing_price=_either({each.crossing_price for each in stored}),
+        assumed_margin=tuple(each.book.exchange for each in stored if each.assumed_margin),
+        simulated=simulated,
+        watermark=watermark,
+    )
+
+
+def draw(
+    maps: Maps, stored: Sequence[StoredBook], liquidations: Mapping[str, Arrays]
+) -> HeatmapView:
+    """Return maps with what a picture shows beside them."""
+    heatmap = maps.whole
+    times = heatmap.times
+    leading = _leading(stored, times)
     # Nothing is missing where no exchange has begun or all have ended.
     first = max(times[0], min(each.start for each in stored))
     last = min(times[-1], max(each.book.stop for each in stored))
     return HeatmapView(
-        symbol=request.symbol,
-        exchanges=tuple(parts),
-        heatmap=combine(list(parts.values())),
-        parts=parts,
-        candles=candles,
+        symbol=maps.symbol,
+        exchanges=tuple(maps.parts),
+        heatmap=heatmap,
+        parts=maps.parts,
+        candles=_candles(leading.candles, times),
         candle_exchange=leading.book.exchange,
         liquidations=_largest(liquidations, times),
         gaps=tuple(gap for each in stored for gap in _gaps(each, first, last)),
         key_figures=_figures(stored, leading.book, times[-1]),
-        data_stop=max(each.book.stop for each in stored),
-        crossing_price=_either({each.crossing_price for each in stored}),
-        assumed_margin=tuple(each.book.exchange for each in stored if each.assumed_margin),
+        data_stop=maps.data_stop,
+        crossing_price=maps.crossing_price,
+        assumed_margin=maps.assumed_margin,
         ties=stored[0].book.parameters.closing != "none",
-        simulated=simulated,
-        watermark=watermark,
+        simulated=maps.simulated,
+        watermark=maps.watermark,
     )
+
+
+def _leading(stored: Sequence[StoredBook], times: Times) -> StoredBook:
+    """Return the book of the exchange with most open interest, which shows the price."""
+    return max(stored, key=lambda each: _weight(each, times))
 
 
 def _times(request: HeatmapRequest, books: Sequence[LevelBook]) -> Times:
@@ -79,10 +145,7 @@ def _minutes(length: timedelta) -> str:
 
 
 def _weight(stored: StoredBook, times: Times) -> float:
-    """Return an exchange's open interest at the view's end [quote], 0 if it has no candles there.
-
-    The exchange with most of it shows the price.
-    """
+    """Return an exchange's open interest at the view's end, 0 if it has no candles. [quote]"""
     firsts = np.searchsorted(stored.candles.open_time, times[[0, -1]])
     if firsts[0] == firsts[1]:
         return 0.0
@@ -132,13 +195,18 @@ def _candles(candles: Candles, times: Times) -> Candles:
 
 
 def _edges(request: HeatmapRequest, candles: Candles) -> Floats:
+    low, high = _price_range(request, candles)
+    if request.bucket_width is not None:
+        return width_edges(low, high, request.bucket_width, MOST_BUCKETS)
+    return price_edges(low, high, request.buckets)
+
+
+def _price_range(request: HeatmapRequest, candles: Candles) -> tuple[float, float]:
     if request.price_low is not None and request.price_high is not None:
-        return price_edges(request.price_low, request.price_high, request.buckets)
+        return request.price_low, request.price_high
     if not candles.low.size:
         raise ValueError("no exchange has candles in the range; choose a wider one")
-    return price_edges(
-        *shown_range(float(candles.low.min()), float(candles.high.max())), request.buckets
-    )
+    return shown_range(float(candles.low.min()), float(candles.high.max()))
 
 
 def _largest(by_exchange: Mapping[str, Arrays], times: Times) -> Liquidations:

@@ -76,6 +76,27 @@ def price_edges(low: float, high: float, buckets: int) -> Floats:
     return np.arange(first, last + 1, dtype=np.float64) * width
 
 
+def width_edges(low: float, high: float, width: float, most: int) -> Floats:
+    """Return edges of price buckets of one width, multiples of it, that hold low to high.
+
+    Raises
+    ------
+    ValueError
+        If the range does not ascend or the width is unusable, or there would be more than ``most``
+        buckets; the message says which width would do.
+    """
+    price_edges(low, high, most)  # says what is wrong with the range
+    if not (width > 0.0 and isfinite(width)):
+        raise ValueError(f"the width of the price buckets must be above zero, but is {width:g}")
+    if high / width > 2.0**52 or ceil(high / width) - floor(low / width) > most:
+        raise ValueError(
+            f"price buckets of {width:g} are too many from {low:g} to {high:g}: at most {most} are "
+            f"possible, of {round_up((high - low) / most):g} or more"
+        )
+    first, last = floor(low / width), ceil(high / width)
+    return np.arange(first, max(last, first + 1) + 1, dtype=np.float64) * width
+
+
 def round_up(value: float) -> float:
     """Return the smallest of 1, 2, 2.5, 5 times a power of ten that is at least ``value``."""
     power = 10.0 ** floor(log10(value))

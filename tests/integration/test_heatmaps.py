@@ -319,3 +319,19 @@ def test_stored_tiers_go_before_shipped_ones(store, heatmaps):
     # All at 5x now, and liquidated earlier: nothing within 10 % of the price.
     assert shipped.key_figures.at_risk[0.05][0] > 0.0
     assert strict.key_figures.at_risk[0.05] == (0.0, 0.0)
+
+
+def test_maps_are_those_of_the_view_on_the_grid_that_is_named(heatmaps):
+    view, maps, grid = (ask(request()) for ask in (heatmaps.view, heatmaps.maps, heatmaps.grid))
+    assert_array_equal(grid.times, view.heatmap.times)
+    assert_array_equal(grid.edges, view.heatmap.edges)
+    assert_array_equal(maps.whole.active, view.heatmap.active)
+    assert maps.watermark == view.watermark
+
+
+def test_buckets_of_a_chosen_width_hold_what_finer_ones_hold(heatmaps):
+    span = {"price_low": 40_000.0, "price_high": 60_000.0}
+    fine = heatmaps.maps(request(**span, bucket_width=100.0)).whole
+    coarse = heatmaps.maps(request(**span, bucket_width=500.0)).whole
+    assert_array_equal(coarse.edges, np.arange(40_000.0, 60_001.0, 500.0))
+    assert_allclose(coarse.active, fine.active.reshape(2, 40, 5, -1).sum(axis=2), rtol=1e-9)

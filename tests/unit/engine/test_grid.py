@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.grid import price_edges, round_up, shown_range, time_edges
+from engine.grid import price_edges, round_up, shown_range, time_edges, width_edges
 
 BAR = timedelta(minutes=5)
 START = np.datetime64("2026-01-01T00:00", "us")
@@ -97,3 +97,20 @@ def test_shown_range_leaves_room_for_nearby_levels():
     assert shown_range(99.0, 100.0) == (95.0, 104.0)
     assert shown_range(50.0, 100.0) == (32.5, 117.5)
     assert shown_range(1.0, 100.0)[0] == 0.0
+
+
+def test_buckets_of_a_given_width_start_at_its_multiples():
+    assert width_edges(101.0, 129.0, 10.0, 10).tolist() == [100, 110, 120, 130]
+    assert width_edges(100.0, 120.0, 10.0, 10).tolist() == [100, 110, 120]
+
+
+@pytest.mark.parametrize("width", [1.0, 1e-300, 5e-324])
+def test_too_many_buckets_say_which_width_would_do(width):
+    with pytest.raises(ValueError, match=r"at most 10 are possible, of 10 or more"):
+        width_edges(0.0, 100.0, width, 10)
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, np.inf, np.nan])
+def test_a_width_is_a_positive_number(width):
+    with pytest.raises(ValueError, match="must be above zero"):
+        width_edges(0.0, 100.0, width, 10)
