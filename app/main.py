@@ -1,7 +1,7 @@
 """The application: Dash pages on a FastAPI server."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from dash import Dash, set_props
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.callbacks import register_callbacks
 from app.heatmaps import Heatmaps
-from app.policy import OwnFilesOnly
 from app.settings import Settings
+from app.web.policy import OwnFilesOnly
+from app.web.unknown import answer_unknown_routes
 from components import ids
 from components.heatmap_page import heatmap_page
 from components.theme import THEMES
@@ -42,8 +42,10 @@ _INDEX = """<!DOCTYPE html>
 </html>"""
 
 
-def create_app(settings: Settings, heatmaps: Heatmaps) -> FastAPI:
-    """Return the server of the pages, as an ASGI application.
+def create_app(
+    settings: Settings, heatmaps: Heatmaps, routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """Return the server of the pages and of the interface, as an ASGI application.
 
     Parameters
     ----------
@@ -51,12 +53,17 @@ def create_app(settings: Settings, heatmaps: Heatmaps) -> FastAPI:
         How many computations run at once.
     heatmaps : Heatmaps
         Where the pictures come from. The caller closes it.
+    routers : sequence of APIRouter
+        Routes for programs.
     """
     # Most callbacks only look something up: they must not wait behind computations.
     pool = ThreadPoolExecutor(settings.threads + 8, thread_name_prefix="callback")
     server = FastAPI(title="Liquidation heatmap", version=__version__, lifespan=_closes(pool))
     server.mount("/bootstrap", StaticFiles(directory=_bootstrap_folder()))
-    _answer_unknown_routes(server)
+    for router in (*routers, _health(routers)):
+        server.include_router(router)
+    # Before Dash, whose pages answer every other address with HTML.
+    answer_unknown_routes(server)
     dash_app = Dash(
         "liqheat",
         server=server,  # type: ignore[arg-type]
@@ -97,17 +104,18 @@ def _bootstrap_folder() -> Path:
     return Path(spec.submodule_search_locations[0], "static", "bootstrap5", "css")
 
 
-def _answer_unknown_routes(server: FastAPI) -> None:
-    """Register JSON answers before Dash, whose pages answer every other address with HTML."""
+def _health(others: Sequence[APIRouter]) -> APIRouter:
+    """Return the route that says that the server is up, unless another router has it."""
+    router = APIRouter()
+    if any(getattr(route, "path", None) == "/health" for each in others for route in each.routes):
+        return router
 
-    @server.get("/health")
+    @router.get("/health")
     def health() -> dict[str, str]:
         """Return that the server is up."""
         return {"status": "ok", "version": __version__}
 
-    @server.api_route("/api/{path:path}", methods=["GET", "POST"], include_in_schema=False)
-    def unknown(path: str) -> JSONResponse:
-        return JSONResponse({"detail": f"There is no /api/{path}."}, status_code=404)
+    return router
 
 
 def _say_it_failed(error: Exception) -> None:

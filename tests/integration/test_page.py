@@ -108,17 +108,6 @@ def test_bootstrap_comes_from_this_server():
     assert "Bootstrap" in style.text[:200]
 
 
-def test_an_unknown_route_of_the_interface_is_a_json_404():
-    (answer,) = call(FakeHeatmaps(), get("/api/nothing"))
-    assert answer.status_code == 404
-    assert answer.json() == {"detail": "There is no /api/nothing."}
-
-
-def test_the_server_says_that_it_is_up():
-    (answer,) = call(FakeHeatmaps(), get("/health"))
-    assert answer.json()["status"] == "ok"
-
-
 def test_a_state_becomes_a_picture():
     (answer,) = call(FakeHeatmaps(), picture())
     heat = answer["heatmap"]["figure"]["data"][0]

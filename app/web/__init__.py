@@ -1,0 +1,1 @@
+"""What stands between a request and the routes: pure ASGI, one idea per module."""
