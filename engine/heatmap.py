@@ -163,6 +163,13 @@ def _checked(times: Times, edges: Floats) -> tuple[Times, Floats]:
 
 
 def _per_column(per_bar: Floats, bars_by: Ints) -> Floats:
-    """Sum rows ``1 …`` of a ledger's array over the bars of each column, shape (2, columns)."""
-    total = np.cumsum(per_bar, axis=0)[bars_by]
-    return np.diff(total, axis=0).T
+    """Sum rows ``1 …`` of a ledger's array over the bars of each column, shape (2, columns).
+
+    Each column on its own: its sum must not depend on what came before it, down to the last digit.
+    """
+    sums = np.zeros((bars_by.size - 1, per_bar.shape[1]))
+    filled = np.flatnonzero(bars_by[1:] > bars_by[:-1])
+    if filled.size:
+        ended = per_bar[: bars_by[-1] + 1]
+        sums[filled] = np.add.reduceat(ended, bars_by[filled] + 1, axis=0)
+    return sums.T
