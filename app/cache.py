@@ -1,7 +1,6 @@
 """Computed results: a few in memory, more on disk, each computed once.
 
-The disk holds bytes only. diskcache would unpickle what it reads, and so run whatever somebody put
-there; the `Disk` below neither writes nor reads pickles (decision 0006).
+The disk holds bytes only, and what is wrong with it costs a computation, never an answer.
 """
 
 import logging
@@ -10,46 +9,25 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from time import perf_counter
+from typing import Generic, TypeVar
 
 import diskcache
 import numpy as np
-from diskcache.core import MODE_PICKLE, UNKNOWN
+
+from app.bytes_disk import BytesCache, Damaged
+from app.cache_stats import CacheStats, Tally
+
+__all__ = ["CacheStats", "DiskCache", "Memory", "nbytes"]
 
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
-_BROKEN = (OSError, sqlite3.Error, diskcache.Timeout, ValueError, TypeError, KeyError)
-
-
-class BytesDisk(diskcache.Disk):  # type: ignore[misc]
-    """Stores bytes under string keys and refuses everything else, reading a foreign row too."""
-
-    def store(self, value: Any, read: bool, key: Any = UNKNOWN) -> Any:
-        """Return how diskcache stores ``value``."""
-        if not isinstance(value, bytes):
-            raise TypeError(f"only bytes may be cached, not {type(value).__name__}")
-        return super().store(value, read, key=key)
-
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        """Return the stored bytes."""
-        if mode == MODE_PICKLE:
-            raise ValueError("a pickled value in the cache was refused")
-        return super().fetch(mode, filename, value, read)
-
-    def put(self, key: Any) -> Any:
-        """Return how diskcache stores ``key``."""
-        if not isinstance(key, str):
-            raise TypeError(f"cache keys are strings, not {type(key).__name__}")
-        return super().put(key)
-
-    def get(self, key: Any, raw: bool) -> Any:
-        """Return the key of a stored row."""
-        if not raw:
-            raise ValueError("a pickled key in the cache was refused")
-        return super().get(key, raw)
+_BROKEN = (
+    OSError, sqlite3.Error, sqlite3.Warning, diskcache.Timeout, ValueError, TypeError, KeyError,
+)  # fmt: skip
 
 
 class DiskCache:
@@ -61,46 +39,92 @@ class DiskCache:
         Made for its owner only. If it can't be used, the program goes on without and says so once.
     megabytes : int
         Size that it may grow to; the least recently used goes first.
+    name : str
+        What `stats` call it.
     """
 
-    def __init__(self, folder: Path, megabytes: int) -> None:
-        self._cache: diskcache.Cache | None = None
+    def __init__(self, folder: Path, megabytes: int, name: str = "disk") -> None:
+        self._folder, self._name = folder, name
+        self._capacity = megabytes * 2**20
+        self._tally = Tally()
+        self._problem = ""
+        self._cache: BytesCache | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.chmod(0o700)
-            self._cache = diskcache.Cache(
-                str(folder),
-                disk=BytesDisk,
-                size_limit=megabytes * 2**20,
-                eviction_policy="least-recently-used",
-            )
+            self._cache = BytesCache(folder, self._capacity)
+            self._cache.remove_strays()
         except _BROKEN as e:
-            log.warning("The cache %s can't be used, so nothing is kept on disk: %s", folder, e)
+            self._fail(f"The cache {folder} can't be used, so nothing is kept on disk", e)
 
     def get(self, key: str) -> bytes | None:
         """Return what is stored, None if there is nothing or it can't be read."""
-        if self._cache is None:
-            return None
-        try:
-            found = self._cache.get(key)
-        except _BROKEN as e:
-            log.warning("The cached result %s can't be read and is computed anew: %s", key, e)
-            return None
-        return found if isinstance(found, bytes) else None
+        start = perf_counter()
+        found = self._read(key)
+        if found is None:
+            self._tally.miss()
+        else:
+            self._tally.hit(perf_counter() - start)
+        return found
 
-    def set(self, key: str, value: bytes) -> None:
-        """Store bytes; a full or broken disk is logged."""
+    def set(self, key: str, value: bytes, expire: float | None = None) -> None:
+        """Store bytes, for ``expire`` seconds if given; a full or broken disk is logged."""
         if self._cache is None:
             return
+        if len(value) > self._capacity:
+            self._tally.error()
+            log.warning(
+                "A result of %d MB is not kept, since the cache may hold %d MB",
+                *(size // 2**20 for size in (len(value), self._capacity)),
+            )
+            return
         try:
-            self._cache.set(key, value)
+            self._tally.evict(self._cache.write_bytes(key, value, expire))
+            self._problem = ""
         except _BROKEN as e:
-            log.warning("A result could not be cached: %s", e)
+            self._tally.error()
+            self._fail(f"The cache {self._folder} takes nothing more", e)
+
+    def stats(self) -> CacheStats:
+        """Return what it holds and what it did."""
+        entries = size = 0
+        try:
+            if self._cache is not None:
+                entries, size = self._cache.count(), int(self._cache.volume())
+        except _BROKEN as e:
+            self._fail(f"The cache {self._folder} can't be read", e)
+        return self._tally.stats(
+            self._name,
+            entries=entries,
+            bytes=size,
+            capacity=self._capacity,
+            problem=self._problem,
+        )
 
     def close(self) -> None:
         """Close the files."""
         if self._cache is not None:
             self._cache.close()
+
+    def _read(self, key: str) -> bytes | None:
+        if self._cache is None:
+            return None
+        try:
+            return self._cache.read_bytes(key)
+        except Damaged as e:
+            log.warning("The cached result %s can't be read and is computed anew: %s", key, e)
+        except _BROKEN as e:
+            self._fail(f"The cache {self._folder} can't be read", e)
+        self._tally.error()
+        return None
+
+    def _fail(self, what: str, error: BaseException) -> None:
+        """Keep what is wrong, and log it if it was not so already."""
+        locked = isinstance(error, diskcache.Timeout)
+        problem = f"{what}: {'another program keeps it locked' if locked else error}"
+        if not self._problem:
+            log.warning("%s", problem)
+        self._problem = problem
 
 
 def nbytes(value: object) -> int:
@@ -117,6 +141,14 @@ def nbytes(value: object) -> int:
     return 0
 
 
+@dataclass(slots=True)
+class _Turn:
+    """A computation's lock, and how many threads hold it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    threads: int = 0
+
+
 class Memory(Generic[Value]):
     """The most recently used values, each computed by one thread while others wait for it.
 
@@ -126,47 +158,88 @@ class Memory(Generic[Value]):
         Bytes of values kept; the last one is kept whatever its size.
     weigh : callable
         From a value to its bytes.
+    name : str
+        What `stats` call it.
     """
 
-    def __init__(self, capacity: int, weigh: Callable[[Value], int]) -> None:
+    def __init__(self, capacity: int, weigh: Callable[[Value], int], name: str = "") -> None:
         self._capacity = capacity
         self._weigh = weigh
+        self._name = name
+        self._tally = Tally()
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
         self._weights: dict[Hashable, int] = {}
+        self._total = 0
         self._lock = threading.Lock()
-        self._computing: dict[Hashable, threading.Lock] = {}
+        self._turns: dict[Hashable, _Turn] = {}
 
     def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         """Return the value of ``key``, computed if it is not there.
 
         A computation that raises is not kept: whoever waited for it tries again.
         """
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        with self._alone(key):
+        if (value := self.peek(key)) is not None:
+            return value
+        with self._turn(key):
             with self._lock:
-                if key in self._values:
-                    return self._values[key]
-            value = compute()
-            with self._lock:
-                self._values[key] = value
-                self._weights[key] = self._weigh(value)
-                while len(self._values) > 1 and sum(self._weights.values()) > self._capacity:
-                    oldest, _ = self._values.popitem(last=False)
-                    del self._weights[oldest]
+                known, value = key in self._values, self._values.get(key)
+            if known:
+                self._tally.wait()
+                return value  # type: ignore[return-value]
+            value = self._compute(compute)
+            self._keep(key, value)
         return value
 
-    @contextmanager
-    def _alone(self, key: Hashable) -> Iterator[None]:
+    def peek(self, key: Hashable) -> Value | None:
+        """Return the value of ``key`` if it is there, at once; only that counts."""
+        start = perf_counter()
         with self._lock:
-            lock = self._computing.setdefault(key, threading.Lock())
-        with lock:
-            try:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            value = self._values[key]
+        self._tally.hit(perf_counter() - start)
+        return value
+
+    def stats(self) -> CacheStats:
+        """Return what it holds and what it did."""
+        with self._lock:
+            entries, total = len(self._values), self._total
+        return self._tally.stats(self._name, entries=entries, bytes=total, capacity=self._capacity)
+
+    def _compute(self, compute: Callable[[], Value]) -> Value:
+        start = perf_counter()
+        try:
+            return compute()
+        finally:
+            self._tally.miss(perf_counter() - start)
+
+    def _keep(self, key: Hashable, value: Value) -> None:
+        weight = self._weigh(value)
+        left = []  # Given up outside the lock: it may take a while.
+        with self._lock:
+            self._values[key] = value
+            self._weights[key] = weight
+            self._total += weight
+            while len(self._values) > 1 and self._total > self._capacity:
+                oldest, gone = self._values.popitem(last=False)
+                self._total -= self._weights.pop(oldest)
+                left.append(gone)
+        if left:
+            self._tally.evict(len(left))
+
+    @contextmanager
+    def _turn(self, key: Hashable) -> Iterator[None]:
+        """Wait until no other thread computes the key."""
+        with self._lock:
+            turn = self._turns.setdefault(key, _Turn())
+            turn.threads += 1
+        try:
+            with turn.lock:
                 yield
-            finally:
-                with self._lock:
-                    # After a failure somebody else may already compute under a lock of his own.
-                    if self._computing.get(key) is lock:
-                        del self._computing[key]
+        finally:
+            with self._lock:
+                turn.threads -= 1
+                # Not before: a newcomer would compute beside those who wait.
+                if not turn.threads:
+                    del self._turns[key]

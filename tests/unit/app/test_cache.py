@@ -6,7 +6,8 @@ import threading
 import numpy as np
 import pytest
 
-from app.cache import BytesDisk, DiskCache, Memory, nbytes
+from app.bytes_disk import BytesDisk
+from app.cache import DiskCache, Memory, nbytes
 from components.view import Candles
 
 
