@@ -56,7 +56,8 @@ class StoredHeatmaps:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
-        self._disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
+        self.disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
+        """Results as bytes, kept over restarts."""
         self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes)
         self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes)
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes)
@@ -65,7 +66,7 @@ class StoredHeatmaps:
 
     def close(self) -> None:
         """Close the cache; the store belongs to the caller."""
-        self._disk.close()
+        self.disk.close()
 
     def symbols(self) -> list[str]:
         """Return the stored symbols, the one with most exchanges first."""
@@ -108,6 +109,10 @@ class StoredHeatmaps:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""
         ranges = [level_range(stored.book) for stored in self._stored(request)]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+    def watermark(self, symbol: str | None = None) -> str:
+        """Return a short text that changes whenever rows of the symbol, or any, change."""
+        return self._store.watermark((), symbol)
 
     def maps(self, request: HeatmapRequest) -> Maps:
         """Return the maps alone, cheaper than the view; raises as `view` does."""
@@ -203,12 +208,12 @@ class StoredHeatmaps:
     def _load_book(
         self, name: str, market: MarketCoverage, start: datetime, model: FlowModel
     ) -> StoredBook:
-        kept = self._disk.get(name)
+        kept = self.disk.get(name)
         stored = from_bytes(kept, market, model.parameters) if kept else None
         if stored is None:
             bars = self._store.bars(market.exchange, market.symbol, start, market.last)
             stored = build_stored(load_market(self._store, bars), model)
-            self._disk.set(name, to_bytes(stored))
+            self.disk.set(name, to_bytes(stored))
         return stored
 
 

@@ -22,10 +22,15 @@ _LARGEST = 1500  # liquidations drawn; the rest are too small to see
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """Edges of time columns [UTC] and of price buckets [quote]."""
+    """Edges of time columns [UTC] and of price buckets [quote].
+
+    ``low`` and ``high`` are the prices that the edges were chosen to hold. [quote]
+    """
 
     times: Times
     edges: Floats
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +72,8 @@ class Maps:
 def grid_of(request: HeatmapRequest, stored: Sequence[StoredBook]) -> Grid:
     """Return the grid on which a request is answered."""
     times = _times(request, [each.book for each in stored])
-    return Grid(times, _edges(request, _candles(_leading(stored, times).candles, times)))
+    low, high = _price_range(request, _candles(_leading(stored, times).candles, times))
+    return Grid(times, _edges(request, low, high), low, high)
 
 
 def draw_maps(
@@ -194,8 +200,7 @@ def _candles(candles: Candles, times: Times) -> Candles:
     )
 
 
-def _edges(request: HeatmapRequest, candles: Candles) -> Floats:
-    low, high = _price_range(request, candles)
+def _edges(request: HeatmapRequest, low: float, high: float) -> Floats:
     if request.bucket_width is not None:
         return width_edges(low, high, request.bucket_width, MOST_BUCKETS)
     return price_edges(low, high, request.buckets)

@@ -10,6 +10,9 @@ from math import inf
 
 from engine.margin import LeverageTier, MarginRules, deductions
 
+EXCHANGES = ("binance", "bybit", "okx", "hyperliquid")
+"""Exchanges whose margin rules are known."""
+
 Row = tuple[float, float, float]
 """Cap [quote], highest leverage [-], maintenance rate [-]."""
 

@@ -1,0 +1,1 @@
+"""The interface for programs: what the page shows, over HTTP."""

@@ -1,0 +1,107 @@
+"""Walking through a long map page by page, on one grid whatever arrives meanwhile."""
+
+import base64
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Self
+from urllib.parse import urlencode
+
+import orjson
+from pydantic import BaseModel
+
+from app.api.formats import aware, unix_milliseconds
+from app.request import HeatmapRequest
+from app.views import Grid
+
+_DAY_31, _YEAR_2100 = 31 * 86_400_000, 4_102_444_800_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a page begins, and the grid of the whole walk.
+
+    Attributes
+    ----------
+    whole : HeatmapRequest
+        What is walked through.
+    start, stop : int
+        Start of the page and end of the walk. [ms since 1970]
+    step : int
+        Width of a column. [ms]
+    low, high : float
+        What the price buckets hold. [quote]
+    """
+
+    whole: HeatmapRequest
+    start: int
+    stop: int
+    step: int
+    low: float
+    high: float
+
+    @property
+    def columns(self) -> int:
+        """Columns from the page's start to the walk's end."""
+        return (self.stop - self.start) // self.step
+
+    @property
+    def buckets(self) -> int:
+        """Price buckets, at most."""
+        width = self.whole.bucket_width
+        return self.whole.buckets if width is None else int((self.high - self.low) / width) + 2
+
+    def request(self, limit: int) -> HeatmapRequest:
+        """Return what to compute for the page."""
+        stop = min(self.stop, self.start + limit * self.step)
+        return HeatmapRequest.model_validate(
+            self.whole.model_dump()
+            | {
+                "start": aware(self.start),
+                "stop": aware(stop),
+                "history": self.whole.start,
+                "step": timedelta(milliseconds=self.step),
+                "price_low": self.low,
+                "price_high": self.high,
+            }
+        )
+
+    def after(self, limit: int) -> Self | None:
+        """Return the next page, None after the last."""
+        start = self.start + limit * self.step
+        return replace(self, start=start) if start < self.stop else None
+
+    @property
+    def cursor(self) -> str:
+        """The page as a parameter."""
+        parts = [self.start, self.stop, self.step, self.low, self.high]
+        return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def first_page(grid: Grid, whole: HeatmapRequest) -> Page:
+    """Return the first page of a walk."""
+    start, second, stop = unix_milliseconds(grid.times[[0, 1, -1]]).tolist()
+    return Page(whole, start, stop, second - start, grid.low, grid.high)
+
+
+def page_at(cursor: str, whole: HeatmapRequest) -> Page:
+    """Return the page that a cursor names; ``ValueError`` if it names none."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        start, stop, step, low, high = orjson.loads(text)
+        page = Page(whole, int(start), int(stop), int(step), float(low), float(high))
+        sound = 0 < page.step <= _DAY_31 and 0 <= page.start < page.stop <= _YEAR_2100
+    except (ValueError, TypeError, OverflowError):
+        sound = False
+    if not sound:
+        raise ValueError(
+            "cursor must be that of the page before, with its other parameters as they were"
+        )
+    return page
+
+
+def next_link(path: str, query: BaseModel, after: Page | None) -> str | None:
+    """Return the address of the next page, None after the last."""
+    if after is None:
+        return None
+    asked = query.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"})
+    return f"{path}?{urlencode(asked | {'cursor': after.cursor})}"

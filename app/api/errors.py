@@ -1,0 +1,92 @@
+"""Errors of the interface as JSON that says what was asked wrongly and what to do."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from app.errors import NoData, UnknownExchange
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
+class UnknownExchangeProblem(Problem):
+    """Why there is no answer, and the exchanges that there are."""
+
+    supported: list[str]
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one parameter."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+    input: Any = None
+
+
+class FieldProblems(BaseModel):
+    """What is wrong with the parameters."""
+
+    detail: list[FieldProblem]
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    304: {"description": "What the client has (`If-None-Match`) is still so."},
+    400: {"model": UnknownExchangeProblem, "description": "An exchange is not supported."},
+    404: {"model": Problem, "description": "Nothing is stored for it; says how to load some."},
+    422: {"model": FieldProblems, "description": "A parameter can't be; says what is allowed."},
+}
+"""What every route about stored data may answer beside its own."""
+
+
+def install(server: FastAPI) -> None:
+    """Turn errors that a caller causes into answers."""
+    server.add_exception_handler(NoData, _no_data)
+    server.add_exception_handler(UnknownExchange, _unknown_exchange)
+    server.add_exception_handler(RequestValidationError, _bad_parameters)
+    server.add_exception_handler(ValidationError, _bad_parameters)
+    server.add_exception_handler(ValueError, _bad_value)
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """Return a JSON answer; numbers that are none become null."""
+    return Response(orjson.dumps(content, default=str), status, media_type="application/json")
+
+
+def _no_data(_request: Request, error: Exception) -> Response:
+    return json_response({"detail": str(error)}, 404)
+
+
+def _unknown_exchange(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnknownExchange)
+    return json_response({"detail": str(error), "supported": list(error.supported)}, 400)
+
+
+def _bad_parameters(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError | ValidationError)
+    return json_response({"detail": [_problem(each) for each in error.errors()]}, 422)
+
+
+def _bad_value(_request: Request, error: Exception) -> Response:
+    return json_response(
+        {"detail": [{"loc": ["query"], "msg": str(error), "type": "value_error"}]}, 422
+    )
+
+
+def _problem(error: Any) -> dict[str, Any]:
+    place: Sequence[str | int] = error["loc"]
+    if not place or place[0] not in ("query", "path", "header"):
+        place = ("query", *place)
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "There is no such parameter; see /docs for those that there are"
+    shown = error["input"] if isinstance(error["input"], str | int | float) else None
+    return {"loc": list(place), "msg": message, "type": error["type"], "input": shown}

@@ -1,0 +1,269 @@
+"""The map over time: page by page with its flows, or as one matrix."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from app.api.answers import Answer, Answers
+from app.api.cursor import first_page, next_link, page_at
+from app.api.errors import RESPONSES
+from app.api.formats import bucket_middles, iso, rounded
+from app.api.meta import Meta, Sides, meta
+from app.api.parameters import HeatmapQuery
+from app.heatmaps import StoredHeatmaps
+from app.request import MOST_COLUMNS, HeatmapRequest
+from app.views import Maps
+from engine.heatmap import Heatmap
+from engine.snapshots import SIDE_NAMES
+from ingest.columns import Arrays
+
+MOST_PAGED = 200_000
+"""Columns of all pages together."""
+
+MOST_CELLS = 2_000_000
+"""Times × price buckets × maps (the whole, and each exchange's where asked) in one answer."""
+
+_LAYERS = ("density", "consumed")
+
+
+class Level(BaseModel):
+    """What is open in a price bucket at a time, and what was liquidated there before it.
+
+    Sides that were not asked for are left out.
+    """
+
+    price: float = Field(description="middle of the bucket [quote]")
+    long_density: float | None = None
+    short_density: float | None = None
+    long_consumed: float | None = None
+    short_consumed: float | None = None
+
+
+class Snapshot(BaseModel):
+    """The map at one time."""
+
+    timestamp: str = Field(description="end of the column")
+    levels: list[Level] = Field(description="buckets that hold anything, ascending by price")
+    opened: Sides = Field(description="levels' size that was born in the column [base]")
+    closed: Sides = Field(description="… that its holders closed [base]")
+    liquidated: Sides = Field(description="… that was liquidated [base]")
+    open_interest: float = Field(description="one side counted [base]")
+    coverage: Sides = Field(description="levels / open interest [-]")
+    exchanges: dict[str, list[Level]] | None = Field(
+        default=None, description="each exchange's part of the levels, where asked for"
+    )
+
+
+class Timeseries(BaseModel):
+    """One page of the map over time."""
+
+    data: list[Snapshot]
+    next: str | None = Field(description="address of the next page, null on the last")
+    cursor: str | None = Field(description="the same as a parameter")
+    meta: Meta
+
+
+class Matrix(BaseModel):
+    """The map as one matrix for each layer."""
+
+    times: list[str] = Field(description="ends of the columns")
+    prices: list[float] = Field(description="middles of the price buckets [quote]")
+    values: list[list[float]] = Field(description="[price][time]: open at the column's end")
+    consumed: list[list[float]] = Field(description="[price][time]: liquidated in the column")
+    exchanges: dict[str, list[list[float]]] | None = Field(
+        default=None, description="each exchange's part of the values, where asked for"
+    )
+    meta: Meta
+
+
+class TimeseriesQuery(HeatmapQuery):
+    """A map over time, page by page."""
+
+    limit: int = Field(default=100, ge=1, le=1000, description="times in a page, at most")
+    cursor: str = Field(default="", max_length=500, description="where the page begins, as told")
+
+
+def heatmap_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
+    """Return the routes of the map over time."""
+    router = APIRouter(prefix="/liquidations", tags=["heatmap"], responses=RESPONSES)
+
+    @router.get(
+        "/heatmap-timeseries",
+        summary="Levels at each time, with flows, page by page",
+        responses={200: {"model": Timeseries}},
+    )
+    async def timeseries(request: Request, query: Annotated[TimeseriesQuery, Query()]) -> Response:
+        """At each time: what is open and what was liquidated by price, and the flows between.
+
+        Pages follow the `Link` header, or `next` in the body; all pages of a walk share their price
+        buckets, also when new data arrive meanwhile.
+        """
+
+        def find() -> Answer:
+            return _timeseries(heatmaps, query, str(request.url.path))
+
+        return await answers.reply(request, query, heatmaps.watermark(query.symbol), find)
+
+    @router.get(
+        "/heatmap",
+        summary="The map as one matrix, compact",
+        responses={200: {"model": Matrix}},
+    )
+    async def matrix(request: Request, query: Annotated[HeatmapQuery, Query()]) -> Response:
+        """Axes and values: what is open at each time and price, and what was liquidated."""
+
+        def find() -> Answer:
+            return _matrix(heatmaps, query)
+
+        return await answers.reply(request, query, heatmaps.watermark(query.symbol), find)
+
+    return router
+
+
+def _timeseries(heatmaps: StoredHeatmaps, query: TimeseriesQuery, path: str) -> Answer:
+    whole_request = query.request(heatmaps, MOST_PAGED)
+    page = page_at(query.cursor, whole_request) if query.cursor else None
+    page = page or first_page(heatmaps.grid(whole_request), whole_request)
+    _check_size(query, min(query.limit, page.columns), page.buckets, heatmaps)
+    request, after = page.request(query.limit), page.after(query.limit)
+    maps = heatmaps.maps(request)
+    link = next_link(path, query, after)
+    return Answer(
+        document=lambda: {
+            "data": list(_snapshots(maps, query)),
+            "next": link,
+            "cursor": after.cursor if after else None,
+            "meta": meta(request, maps, maps.whole),
+        },
+        table=lambda: _rows(maps, query),
+        headers={"Link": f'<{link}>; rel="next"'} if link else {},
+        live=_is_live(maps),
+    )
+
+
+def _matrix(heatmaps: StoredHeatmaps, query: HeatmapQuery) -> Answer:
+    request = query.request(heatmaps)
+    grid = heatmaps.grid(request)
+    _check_size(query, grid.times.size - 1, grid.edges.size - 1, heatmaps)
+    maps = heatmaps.maps(request)
+    return Answer(
+        document=lambda: _document(request, maps, query),
+        table=lambda: _rows(maps, query),
+        live=_is_live(maps),
+    )
+
+
+def _document(request: HeatmapRequest, maps: Maps, query: HeatmapQuery) -> dict[str, Any]:
+    whole = maps.whole
+    document = {
+        "times": [iso(time) for time in whole.times[1:]],
+        "prices": bucket_middles(whole.edges),
+        "values": _of_sides(whole.active, query),
+        "consumed": _of_sides(whole.consumed, query),
+        "meta": meta(request, maps, whole),
+    }
+    if query.breakdown == "exchange":
+        document["exchanges"] = {
+            exchange: _of_sides(part.active, query) for exchange, part in maps.parts.items()
+        }
+    return document
+
+
+def _of_sides(cells: np.ndarray, query: HeatmapQuery) -> np.ndarray:
+    chosen = cells[_sides(query)].sum(axis=0)
+    return np.ascontiguousarray(rounded(chosen, query.measure))
+
+
+def _sides(query: HeatmapQuery) -> list[int]:
+    return [0, 1] if query.side == "both" else [SIDE_NAMES.index(query.side)]
+
+
+def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
+    whole = maps.whole
+    levels = list(_levels(whole, query))
+    parts = {exchange: list(_levels(part, query)) for exchange, part in maps.parts.items()}
+    for column, time in enumerate(whole.times[1:]):
+        snapshot = {
+            "timestamp": iso(time),
+            "levels": levels[column],
+            **{
+                name: _pair(rounded(getattr(whole, name)[:, column], "size"))
+                for name in ("opened", "closed", "liquidated")
+            },
+            "open_interest": float(rounded(whole.open_interest[column], "size")),
+            "coverage": _pair(whole.coverage[:, column]),
+        }
+        if query.breakdown == "exchange":
+            snapshot["exchanges"] = {name: part[column] for name, part in parts.items()}
+        yield snapshot
+
+
+def _levels(heatmap: Heatmap, query: HeatmapQuery) -> Iterator[list[dict[str, float]]]:
+    """Yield the buckets that hold anything, column by column."""
+    names, cells = _layers(heatmap, query)
+    prices = bucket_middles(heatmap.edges).tolist()
+    for column in range(cells.shape[2]):
+        held = np.flatnonzero(cells[:, :, column].any(axis=0))
+        rows = cells[:, held, column].T.tolist()
+        yield [
+            dict(zip(("price", *names), (prices[bucket], *row), strict=True))
+            for bucket, row in zip(held.tolist(), rows, strict=True)
+        ]
+
+
+def _layers(heatmap: Heatmap, query: HeatmapQuery) -> tuple[list[str], np.ndarray]:
+    """Return names of sides' layers, and their cells, shape (layers, buckets, columns)."""
+    sides = _sides(query)
+    names = [f"{SIDE_NAMES[side]}_{layer}" for layer in _LAYERS for side in sides]
+    cells = np.concatenate([heatmap.active[sides], heatmap.consumed[sides]])
+    return names, rounded(cells, query.measure)
+
+
+def _rows(maps: Maps, query: HeatmapQuery) -> Arrays:
+    """Return a row for each time, exchange where asked for, and bucket that holds anything."""
+    if query.breakdown == "none":
+        return _rows_of(maps.whole, query)
+    parts = [
+        {"exchange": np.full(rows["price"].size, exchange), **rows}
+        for exchange, rows in ((name, _rows_of(part, query)) for name, part in maps.parts.items())
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _rows_of(heatmap: Heatmap, query: HeatmapQuery) -> Arrays:
+    names, cells = _layers(heatmap, query)
+    column, bucket = np.nonzero(cells.any(axis=0).T)
+    return {
+        "timestamp": heatmap.times[column + 1],
+        "price": bucket_middles(heatmap.edges)[bucket],
+        **{name: layer[bucket, column] for name, layer in zip(names, cells, strict=True)},
+    }
+
+
+def _pair(sides: np.ndarray) -> dict[str, float]:
+    return {"long": float(sides[0]), "short": float(sides[1])}
+
+
+def _is_live(maps: Maps) -> bool:
+    times = next(iter(maps.parts.values())).times
+    return bool(times[-1] >= maps.data_stop)
+
+
+def _check_size(query: HeatmapQuery, columns: int, buckets: int, heatmaps: StoredHeatmaps) -> None:
+    if columns > MOST_COLUMNS:
+        raise ValueError(
+            f"the interval makes {columns:,} columns, and at most {MOST_COLUMNS:,} fit one answer: "
+            "ask for a longer interval or a shorter span"
+        )
+    maps = 1
+    if query.breakdown == "exchange":
+        maps += len(query.names or heatmaps.exchanges(query.symbol))
+    if columns * buckets * maps > MOST_CELLS:
+        raise ValueError(
+            f"{columns:,} times by {buckets:,} price buckets by {maps} maps are more than the "
+            f"{MOST_CELLS:,} cells of one answer: ask for {MOST_CELLS // (columns * maps):,} "
+            "price_bins or fewer, a longer interval, or a shorter span"
+        )

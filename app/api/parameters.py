@@ -1,0 +1,212 @@
+"""What a caller may ask: parameters that several routes take, checked and explained."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from app.api.answers import Format
+from app.errors import UnknownExchange
+from app.heatmaps import StoredHeatmaps
+from app.request import MOST_BUCKETS, MOST_COLUMNS, HeatmapRequest
+from engine.heatmap import Measure
+from engine.models import DEFAULT_MODEL, MODELS
+from engine.profiles import PROFILES, parse_profile
+from engine.tiers import EXCHANGES
+from ingest.intervals import MONTH_SECONDS, SECONDS
+
+INTERVALS = {
+    name: timedelta(seconds=seconds) for name, seconds in SECONDS.items() if seconds < MONTH_SECONDS
+}
+DEFAULT_SPAN = timedelta(days=7)
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_TIME = "ISO 8601 or Unix milliseconds; UTC where it names no zone"
+
+
+def _in_utc(time: datetime) -> datetime:
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
+    if not _EARLIEST <= time < _LATEST:
+        raise ValueError(f"must be from {_EARLIEST:%Y} on and before {_LATEST:%Y}")
+    return time.astimezone(UTC)
+
+
+def _one_of(names: Sequence[str]) -> AfterValidator:
+    def check(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"must be one of {', '.join(names)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _profile(text: str) -> str:
+    if text:
+        parse_profile(text)
+    return text
+
+
+Time = Annotated[
+    datetime,
+    AfterValidator(_in_utc),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}]}),
+]
+Symbol = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="for example BTCUSDT"),
+    AfterValidator(str.upper),
+]
+Exchanges = Annotated[
+    str,
+    Field(
+        max_length=200,
+        description="comma-separated, like binance,bybit; all that have the symbol if empty",
+    ),
+    AfterValidator(str.lower),
+]
+Model = Annotated[
+    str, _one_of(tuple(MODELS)), WithJsonSchema({"type": "string", "enum": list(MODELS)})
+]
+Interval = Annotated[
+    str,
+    _one_of(tuple(INTERVALS)),
+    WithJsonSchema({"type": "string", "enum": list(INTERVALS)}),
+]
+Profile = Annotated[
+    str,
+    Field(
+        max_length=1000,
+        description=f"leverage profile: {', '.join(PROFILES)}, or a list like 5:0.4,20:0.6; "
+        "the model's own if empty",
+    ),
+    AfterValidator(_profile),
+]
+Price = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+PositivePrice = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Side = Literal["both", "long", "short"]
+Breakdown = Literal["none", "exchange"]
+
+
+class MarketQuery(BaseModel):
+    """A symbol on some exchanges."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    symbol: Symbol
+    exchanges: Exchanges = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The exchanges asked for; empty for all."""
+        return tuple(dict.fromkeys(n.strip() for n in self.exchanges.split(",") if n.strip()))
+
+
+class SpanQuery(MarketQuery):
+    """A market over a span of time."""
+
+    start_time: Time | None = Field(
+        default=None, description=f"{_TIME}; 7 days before the end if left out"
+    )
+    end_time: Time | None = Field(default=None, description=f"{_TIME}; end of the data if left out")
+
+
+class ModelQuery(BaseModel):
+    """What is assumed."""
+
+    model: Model = DEFAULT_MODEL
+    leverage_weights: Profile = ""
+    side_rule: Literal["", "candle", "taker", "symmetric"] = Field(
+        default="", description="which side of an opening is levered; the model's own if empty"
+    )
+
+
+class HeatmapQuery(SpanQuery, ModelQuery):
+    """A map over time."""
+
+    interval: Interval | None = Field(
+        default=None, description="width of the time columns; fitting ones if left out"
+    )
+    price_bins: int = Field(
+        default=200, ge=1, le=MOST_BUCKETS, description="price buckets, at most, of a round width"
+    )
+    price_bin_size: PositivePrice | None = Field(
+        default=None, description="width of the price buckets, instead of their number [quote]"
+    )
+    price_low: Price | None = Field(default=None, description="around the candles if left out")
+    price_high: PositivePrice | None = None
+    side: Side = "both"
+    measure: Measure = Field(default="notional", description="[quote] or size [base]")
+    breakdown: Breakdown = Field(
+        default="none", description="whether the exchanges' parts are told too; they sum up"
+    )
+    format: Format = "json"
+
+    def request(self, heatmaps: StoredHeatmaps, most: int = MOST_COLUMNS) -> HeatmapRequest:
+        """Return what to compute, in at most ``most`` columns.
+
+        Raises
+        ------
+        UnknownExchange
+            If an exchange is not one.
+        NoData
+            If nothing is stored for the symbol.
+        ValueError
+            If span and resolution don't fit; the message says what is the most.
+        """
+        exchanges = known_exchanges(self.names, heatmaps)
+        start, stop = span(self, heatmaps, exchanges)
+        step = INTERVALS[self.interval] if self.interval else None
+        if step is not None:
+            _check_columns(stop - start, step, most)
+        return HeatmapRequest(
+            symbol=self.symbol,
+            start=start,
+            stop=stop,
+            exchanges=exchanges,
+            model=self.model,
+            profile=self.leverage_weights,
+            side_rule=self.side_rule,
+            step=step,
+            buckets=self.price_bins,
+            bucket_width=self.price_bin_size,
+            price_low=self.price_low,
+            price_high=self.price_high,
+            measure=self.measure,
+        )
+
+
+def known_exchanges(names: Sequence[str], heatmaps: StoredHeatmaps) -> tuple[str, ...]:
+    """Return the exchanges asked for; ``UnknownExchange`` if one is neither known nor stored."""
+    supported = dict.fromkeys((*EXCHANGES, *(m.exchange for m in heatmaps.markets())))
+    if unknown := [name for name in names if name not in supported]:
+        raise UnknownExchange(unknown, tuple(supported))
+    return tuple(names)
+
+
+def span(
+    query: SpanQuery,
+    heatmaps: StoredHeatmaps,
+    exchanges: Sequence[str],
+    length: timedelta = DEFAULT_SPAN,
+) -> tuple[datetime, datetime]:
+    """Return start and stop; the end of the data and ``length`` before it where left out."""
+    first, last = heatmaps.extent(query.symbol, exchanges)
+    stop = query.end_time or (last if query.start_time is None else max(last, query.start_time))
+    start = query.start_time or max(stop - length, min(first, stop - timedelta(minutes=1)))
+    if start >= stop:
+        raise ValueError(
+            f"start_time must be before end_time, but is {start.isoformat()} and end_time is "
+            f"{stop.isoformat()}"
+        )
+    return start, stop
+
+
+def _check_columns(length: timedelta, step: timedelta, most: int) -> None:
+    wanted = -(-length // step)
+    if wanted > most:
+        fitting = [name for name, width in INTERVALS.items() if length / width <= most]
+        raise ValueError(
+            f"the interval makes {wanted:,} columns of {length.days:,} days, and at most {most:,} "
+            f"are possible: ask for {fitting[0] if fitting else 'less time'}"
+            f"{' or a shorter span' if fitting else ''}"
+        )
