@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import NamedTuple
 
 MONTH_SECONDS = 2_592_000
 """How the database writes a calendar month; no exchange has candles of 30 days."""
@@ -27,6 +28,14 @@ SECONDS = {
 
 ENOUGH = 0.9
 """A finer interval is read when it covers at least this part of what the best one covers."""
+
+
+class BarIntervals(NamedTuple):
+    """Intervals of the candles and mark-price candles that bars are read from, 0 if none. [s]"""
+
+    seconds: int
+    mark_seconds: int
+
 
 _NAMES = {seconds: name for name, seconds in SECONDS.items()}
 

@@ -15,7 +15,7 @@ from ingest.bars import Bars
 from ingest.columns import Arrays, Columns, batch, unmasked
 from ingest.coverage import Coverage, MarketCoverage
 from ingest.database import StoreError, StoreLocked, StoreTooNew, connect, statement
-from ingest.intervals import finest_interval
+from ingest.intervals import BarIntervals, finest_interval
 
 __all__ = ["Arrays", "Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
 
@@ -154,7 +154,23 @@ class Store:
 
     # One market
 
-    def bars(self, exchange: str, symbol: str, start: datetime, stop: datetime) -> Bars:
+    def bar_intervals(
+        self, exchange: str, symbol: str, start: datetime, stop: datetime
+    ) -> BarIntervals:
+        """Return which stored intervals `bars` reads in a range."""
+        span = {"exchange": exchange, "symbol": symbol, "start": naive(start), "stop": naive(stop)}
+        with self.cursor() as cursor:
+            cursor.execute("BEGIN")
+            return _intervals(cursor, span)
+
+    def bars(
+        self,
+        exchange: str,
+        symbol: str,
+        start: datetime,
+        stop: datetime,
+        intervals: BarIntervals | None = None,
+    ) -> Bars:
         """Return the candles with ``start <= open_time < stop`` and what was known at their ends.
 
         Parameters
@@ -163,6 +179,8 @@ class Store:
             The market.
         start, stop : datetime
             Aware; see Notes for the interval.
+        intervals : BarIntervals, optional
+            From `bar_intervals` of a longer range, so that a part of it is read alike.
 
         Returns
         -------
@@ -181,11 +199,10 @@ class Store:
         with self.cursor() as cursor:
             # One transaction, so that what the statements see is of one moment.
             cursor.execute("BEGIN")
-            seconds = _finest(cursor, "intervals", span) or 0
-            mark = _finest(cursor, "mark_intervals", span | {"interval_seconds": seconds})
+            read = intervals or _intervals(cursor, span)
             parameters = span | {
-                "interval_seconds": seconds,
-                "mark_interval_seconds": mark or 0,
+                "interval_seconds": read.seconds,
+                "mark_interval_seconds": read.mark_seconds,
                 "late_seconds": LATE.total_seconds(),
                 "assumed_spacing_seconds": ASSUMED_SPACING.total_seconds(),
             }
@@ -194,7 +211,7 @@ class Store:
         return Bars(
             exchange=exchange,
             symbol=symbol,
-            interval=timedelta(seconds=seconds),
+            interval=timedelta(seconds=read.seconds),
             initial_open_interest=float(initial[0]) if initial.size else np.nan,
             **columns,
         )
@@ -345,6 +362,12 @@ def naive(time: datetime) -> datetime:
     if time.tzinfo is None:
         raise ValueError(f"times must say their zone, but {time} does not")
     return time.astimezone(UTC).replace(tzinfo=None)
+
+
+def _intervals(cursor: duckdb.DuckDBPyConnection, span: dict[str, Any]) -> BarIntervals:
+    seconds = _finest(cursor, "intervals", span) or 0
+    mark = _finest(cursor, "mark_intervals", span | {"interval_seconds": seconds})
+    return BarIntervals(seconds, mark or 0)
 
 
 def _finest(cursor: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> int | None:
