@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from app.cache import DiskCache, Memory, nbytes
 from app.errors import NoData
+from app.history import book_start, mapped_from
 from app.markets import load_market
 from app.request import HeatmapRequest
 from app.settings import Settings
@@ -17,9 +18,6 @@ from components.view import HeatmapView
 from engine.models import FlowModel
 from ingest.coverage import MarketCoverage
 from ingest.store import Store
-
-LONGEST_BOOK = 600_000
-"""Bars of a book at most; a longer history is computed from the warm-up before the window on."""
 
 _BOOKS_BYTES = 1_000_000_000
 _VIEWS_BYTES = 500_000_000
@@ -90,7 +88,7 @@ class StoredHeatmaps:
             If there is none.
         """
         found = self._markets(symbol, exchanges)
-        return min(_mapped_from(market) for market in found), max(m.last for m in found)
+        return min(mapped_from(market) for market in found), max(m.last for m in found)
 
     def view(self, request: HeatmapRequest) -> HeatmapView:
         """Return the computed view.
@@ -189,21 +187,12 @@ class StoredHeatmaps:
     def _book(
         self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel
     ) -> StoredBook:
-        start = self._book_start(market, request)
+        start = book_start(market, request.history or request.start, self._settings.warmup_days)
         # Of this market alone, so that a book serves every choice of exchanges.
         watermark = self._store.watermark((market.exchange,), market.symbol)
         key = (program_version(), market.exchange, market.symbol, start, watermark, model)
         name = hashlib.sha256(repr(key).encode()).hexdigest()
         return self._books.get(name, lambda: self._load_book(name, market, start, model))
-
-    def _book_start(self, market: MarketCoverage, request: HeatmapRequest) -> datetime:
-        """Return where a book begins: with the data, or with the warm-up if they are too long."""
-        first = _mapped_from(market)
-        if (market.last - first) / market.intervals[0] <= LONGEST_BOOK:
-            return first
-        return max(
-            first, _month_before(request.history or request.start, self._settings.warmup_days)
-        )
 
     def _load_book(
         self, name: str, market: MarketCoverage, start: datetime, model: FlowModel
@@ -215,15 +204,3 @@ class StoredHeatmaps:
             stored = build_stored(load_market(self._store, bars), model)
             self.disk.set(name, to_bytes(stored))
         return stored
-
-
-def _month_before(moment: datetime, days: int) -> datetime:
-    """Return the start of the month, UTC, in which the warm-up of ``days`` begins."""
-    warm = moment.astimezone(UTC) - timedelta(days=days)
-    return warm.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _mapped_from(market: MarketCoverage) -> datetime:
-    """Return the first moment of a market that has both candles and open interest."""
-    assert market.open_interest_first is not None
-    return max(market.first, market.open_interest_first - market.intervals[0])

@@ -127,8 +127,8 @@ def test_notional_is_size_at_a_price_of_the_bucket(export, tmp_path):
 def test_pieces_of_a_history_too_long_to_compute_whole_share_its_beginning(
     export, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("app.heatmaps.LONGEST_BOOK", 10)
-    monkeypatch.setattr("app.heatmaps._month_before", lambda moment, _days: moment)
+    monkeypatch.setattr("app.history.LONGEST_BOOK", 10)
+    monkeypatch.setattr("app.history._month_before", lambda moment, _days: moment)
     export(tmp_path / "whole.parquet")
     monkeypatch.setattr("app.export._CELLS_AT_ONCE", 350)
     export(tmp_path / "pieces.parquet")

@@ -149,10 +149,10 @@ def test_other_exchanges_do_not_make_books_anew(store, tmp_path, monkeypatch):
 
 
 def test_long_histories_begin_with_the_warm_up_of_the_whole(heatmaps, monkeypatch):
-    monkeypatch.setattr("app.heatmaps.LONGEST_BOOK", 100)
+    monkeypatch.setattr("app.history.LONGEST_BOOK", 100)
     # The warm-up reaches before the data, so nothing is cut.
     first = heatmaps.view(request(exchanges=("binance",)))
-    monkeypatch.setattr("app.heatmaps._month_before", lambda moment, days: START + 300 * STEP)
+    monkeypatch.setattr("app.history._month_before", lambda moment, days: START + 300 * STEP)
     late = heatmaps.view(request(exchanges=("binance",), stop=START + 499 * STEP))
     assert (first.heatmap.times[0], late.heatmap.times[0]) == (
         times(1, offset=100)[0],

@@ -1,0 +1,38 @@
+"""Where a market's level book begins."""
+
+from datetime import UTC, datetime, timedelta
+
+from ingest.coverage import MarketCoverage
+
+LONGEST_BOOK = 600_000
+"""Bars of a book at most; a longer history is computed from the warm-up before the window on."""
+
+
+def mapped_from(market: MarketCoverage) -> datetime:
+    """Return the first moment of a market that has both candles and open interest."""
+    assert market.open_interest_first is not None
+    return max(market.first, market.open_interest_first - market.intervals[0])
+
+
+def book_start(market: MarketCoverage, window: datetime, warmup_days: int) -> datetime:
+    """Return where a book begins: with the data, or with the warm-up if they are too long.
+
+    Parameters
+    ----------
+    market : MarketCoverage
+        A market that has open interest.
+    window : datetime
+        Where what is asked of the book begins.
+    warmup_days : int
+        Days computed before the window, in histories too long to compute whole.
+    """
+    first = mapped_from(market)
+    if (market.last - first) / market.intervals[0] <= LONGEST_BOOK:
+        return first
+    return max(first, _month_before(window, warmup_days))
+
+
+def _month_before(moment: datetime, days: int) -> datetime:
+    """Return the start of the month, UTC, in which the warm-up of ``days`` begins."""
+    warm = moment.astimezone(UTC) - timedelta(days=days)
+    return warm.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
