@@ -1,0 +1,2 @@
+-- Whether a table has any rows.
+SELECT EXISTS (SELECT 1 FROM {table});

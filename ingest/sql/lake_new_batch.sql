@@ -1,0 +1,5 @@
+-- An empty table `batch` with the columns of another.
+CREATE OR REPLACE TEMP TABLE batch AS
+SELECT *
+FROM {table}
+LIMIT 0;

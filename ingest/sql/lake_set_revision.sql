@@ -1,0 +1,4 @@
+-- Set how often a market changed.
+INSERT INTO market_revisions
+VALUES ($exchange, $symbol, $revision)
+ON CONFLICT DO UPDATE SET revision = excluded.revision;
