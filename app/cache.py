@@ -212,7 +212,7 @@ class Memory(Generic[Value]):
         try:
             return compute()
         finally:
-            self._tally.miss(perf_counter() - start)
+            self._tally.compute(perf_counter() - start)
 
     def _keep(self, key: Hashable, value: Value) -> None:
         weight = self._weigh(value)

@@ -3,6 +3,8 @@
 import threading
 from dataclasses import dataclass
 
+_COUNTED = ("hits", "misses", "waits", "errors", "evictions", "computations")
+
 
 @dataclass(frozen=True, slots=True)
 class CacheStats:
@@ -26,6 +28,8 @@ class CacheStats:
         Whether it can keep anything.
     problem : str
         Why not, as a sentence.
+    computations : int
+        Of the misses, those that this cache computed itself.
     hit_seconds, compute_seconds : float
         Time that all hits, and all computations, took together. [s]
     longest_hit, longest_compute : float
@@ -43,6 +47,7 @@ class CacheStats:
     capacity: int = 0
     usable: bool = True
     problem: str = ""
+    computations: int = 0
     hit_seconds: float = 0.0
     compute_seconds: float = 0.0
     longest_hit: float = 0.0
@@ -60,7 +65,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = dict.fromkeys(("hits", "misses", "waits", "errors", "evictions"), 0)
+        self._counts = dict.fromkeys(_COUNTED, 0)
         self._hit_seconds = self._longest_hit = 0.0
         self._compute_seconds = self._longest_compute = 0.0
 
@@ -71,10 +76,15 @@ class Tally:
             self._hit_seconds += seconds
             self._longest_hit = max(self._longest_hit, seconds)
 
-    def miss(self, seconds: float = 0.0) -> None:
+    def miss(self) -> None:
+        """Count what was not found and is computed elsewhere."""
+        self._add("misses")
+
+    def compute(self, seconds: float) -> None:
         """Count what was not found, and took ``seconds`` to compute."""
         with self._lock:
             self._counts["misses"] += 1
+            self._counts["computations"] += 1
             self._compute_seconds += seconds
             self._longest_compute = max(self._longest_compute, seconds)
 
