@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from app.cache import DiskCache, Memory, nbytes
+from app.cache import CacheStats, DiskCache, Memory, nbytes
 from app.errors import NoData
 from app.history import book_start, mapped_from
 from app.markets import load_market
@@ -56,15 +56,30 @@ class StoredHeatmaps:
         self._settings = settings
         self.disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
         """Results as bytes, kept over restarts."""
-        self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes)
-        self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes)
-        self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes)
-        self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes)
+        self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes, "books")
+        self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes, "maps")
+        self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes, "views")
+        self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes, "markets")
         self._simulated = store.is_simulated()
 
     def close(self) -> None:
         """Close the cache; the store belongs to the caller."""
         self.disk.close()
+
+    def caches(self) -> list[CacheStats]:
+        """Return what each cache holds and did."""
+        return [cache.stats() for cache in (self.disk, self._books, self._maps, self._views)]
+
+    def state(self) -> dict[str, object]:
+        """Return the state of the stored data, for those who watch the server."""
+        markets = self.markets()
+        return {
+            "markets": len(markets),
+            "candles": sum(market.rows for market in markets),
+            "data_end": max((market.last.timestamp() for market in markets), default=None),
+            "watermark": self.watermark(),
+            "simulated": self._simulated,
+        }
 
     def symbols(self) -> list[str]:
         """Return the stored symbols, the one with most exchanges first."""

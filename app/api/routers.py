@@ -4,9 +4,18 @@ from fastapi import APIRouter
 
 from app.api.answers import Answers
 from app.api.heatmap import heatmap_router
+from app.api.operations import operations_router
+from app.cache_stats import CacheStats
 from app.heatmaps import StoredHeatmaps
 
 
 def api_routers(heatmaps: StoredHeatmaps, answers: Answers) -> list[APIRouter]:
     """Return the routes for programs, over what a database holds."""
-    return [heatmap_router(heatmaps, answers)]
+
+    def caches() -> list[CacheStats]:
+        return [answers.stats(), *heatmaps.caches()]
+
+    return [
+        heatmap_router(heatmaps, answers),
+        operations_router(caches, heatmaps.state),
+    ]
