@@ -1,6 +1,6 @@
 """The level book: the engine's result, of which every picture is a view."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -70,6 +70,34 @@ class LevelBook:
         """End of the last bar. [UTC]"""
         return self.last.stop
 
+    def until(self, time: np.datetime64) -> "LevelBook":
+        """Return the book as it stood at a moment: of the bars that had ended by then.
+
+        Nothing is computed anew and little is copied; deaths that came later stay in the array, as
+        in a book that has grown since.
+
+        Parameters
+        ----------
+        time : datetime64
+            The moment; before the first bar's end the book is empty. [UTC]
+        """
+        ends = self.open_time + np.timedelta64(self.interval)
+        count = int(np.searchsorted(ends, time, side="right"))
+        if count == len(self):
+            return self
+        closed = int(np.searchsorted(self.closings.bar, count))
+        return replace(
+            self,
+            open_time=self.open_time[:count],
+            close=self.close[:count],
+            open_interest=self.open_interest[: count + 1],
+            bars=Bars._make(column[:count] for column in self.bars),
+            ledger=Ledger._make(column[: count + 1] for column in self.ledger),
+            death=self.death[:count],
+            closings=Closings._make(column[:closed] for column in self.closings),
+            last=self._before(count),
+        )
+
     def is_alive(self) -> NDArray[np.bool_]:
         """Return which levels no bar has killed yet, shape (n, 2, leverages)."""
         # In a book that has grown since, later deaths stand in the same array.
@@ -96,6 +124,16 @@ class LevelBook:
         return OpenLevels(
             price[kept], size[kept], side[kept].astype(np.int8), tier[kept], bar[kept]
         )
+
+    def _before(self, bar: int) -> Before:
+        """Return what the bar needs to know of the one before it."""
+        held = float(self.open_interest[bar])
+        if bar == 0:
+            return Before(np.datetime64("NaT", "us"), held, True)
+        stop = self.open_time[bar - 1] + np.timedelta64(self.interval)
+        # The change over a bar is flow only if open interest is known at both its ends. Where it
+        # is a gap for another reason, it stays one whatever is said here.
+        return Before(stop, held, not self.bars.gap[bar])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

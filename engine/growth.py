@@ -15,7 +15,7 @@ from engine.frontier_kernel import (
     empty_frontier,
     gather,
 )
-from engine.kernels import Bars, Ledger
+from engine.kernels import ALIVE, Bars, Ledger
 from engine.market import Market
 from engine.rules import after, bars_of, check_market, tiers_of
 
@@ -42,10 +42,12 @@ class GrowingBook:
         self._open_interest = _Rows(book.open_interest)
         self._bars = [_Rows(column) for column in book.bars]
         self._ledger = [_Rows(column) for column in book.ledger]
-        self._death = _Rows(book.death)
+        alive = book.is_alive()
+        # The book may be an earlier state of a longer one, whose later deaths are not its own.
+        self._death = _Rows(np.where(alive, ALIVE, book.death).astype(np.int32))
         self._closings = [_Rows(column) for column in book.closings]
-        self._frontier = empty_frontier(int(book.is_alive().sum()))
-        gather(book.bars, book.tiers, book.ledger, book.death, self._frontier)
+        self._frontier = empty_frontier(int(alive.sum()))
+        gather(book.bars, book.tiers, book.ledger, self._death.view, self._frontier)
         self._size = _Rows(_sizes_left(book)) if book.parameters.closing == "nearest" else None
 
     @property

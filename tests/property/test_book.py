@@ -89,6 +89,42 @@ def test_later_bars_do_not_change_what_was(whole, assumed, data):
 
 
 @given(markets(), parameters(), st.data())
+def test_a_book_until_a_moment_is_the_book_of_the_bars_ended_by_then(whole, assumed, data):
+    minutes = data.draw(st.integers(-10, 5 * len(whole) + 10))
+    moment = START + np.timedelta64(minutes, "m")
+    known = int((whole.open_time + STEP64 <= moment).sum())
+    late, early = build_book(whole, assumed), build_book(part(whole, 0, known), assumed)
+    until = late.until(moment)
+    assert len(until) == known
+    for name in ("open_time", "close", "open_interest"):
+        assert_array_equal(getattr(until, name), getattr(early, name))
+    for name in ("bars", "ledger", "closings"):
+        for ours, theirs in zip(getattr(until, name), getattr(early, name), strict=True):
+            assert_array_equal(ours, theirs)
+    assert_array_equal(until.is_alive(), early.is_alive())
+    ours, theirs = until.open_levels(), early.open_levels()
+    for name in ("price", "size", "side", "tier", "birth"):
+        assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert_array_equal(until.stop, early.stop)
+    assert until.last.open_interest == early.last.open_interest
+
+
+@given(markets(), parameters(), st.data())
+def test_a_book_until_a_moment_grows_to_the_whole_again(whole, assumed, data):
+    known = data.draw(st.integers(0, len(whole)))
+    at_once = build_book(whole, assumed)
+    moment = START if not known else whole.open_time[known - 1] + STEP64
+    growing = GrowingBook(at_once.until(moment))
+    growing.append(part(whole, known, len(whole)))
+    for ours, theirs in zip(growing.book.ledger, at_once.ledger, strict=True):
+        assert_array_equal(ours, theirs)
+    assert_array_equal(growing.book.bars.gap, at_once.bars.gap)
+    ours, theirs = growing.book.open_levels(), at_once.open_levels()
+    for name in ("price", "size", "birth"):
+        assert_array_equal(getattr(ours, name), getattr(theirs, name))
+
+
+@given(markets(), parameters(), st.data())
 def test_appending_bars_equals_computing_them_at_once(whole, assumed, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6)))
     growing = GrowingBook(build_book(part(whole, 0, cuts[0] if cuts else 0), assumed))
