@@ -6,11 +6,8 @@ and built first where there is none.
 
 import argparse
 import json
-import re
 import shutil
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +15,8 @@ from contextlib import contextmanager
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+
+from benchmarks.served import served
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 WINDOWS = ("14d", "30d", "3d", "48h", "24h")
@@ -58,8 +57,8 @@ def page_selector(database: str | None = None) -> dict[str, object]:
         computed then, too.
     """
     windows, symbols, grid = [], [], (0, 0)
-    with _served(database) as address, _browser() as driver:
-        driver.get(f"{address}/?symbol={SYMBOLS[-1]}")
+    with served(database) as server, _browser() as driver:
+        driver.get(f"{server.address}/?symbol={SYMBOLS[-1]}")
         _wait(driver)
         for symbol in SYMBOLS:
             seconds, *_ = _change(driver, "symbol", symbol)
@@ -93,22 +92,6 @@ def _wait(driver: webdriver.Chrome) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"no picture within {DEADLINE} s")
         time.sleep(0.02)
-
-
-@contextmanager
-def _served(database: str | None) -> Iterator[str]:
-    """Serve the demo market on a free port; yield the address."""
-    command = [sys.executable, "-c", "from app.cli import main; main()", "serve", "--demo"]
-    command += ["--port", "0"] + (["--database", database] if database else [])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            found = re.search(r"http://\S+", server.stdout.readline())
-            if not found:
-                raise RuntimeError("the server did not start")
-            yield found[0]
-        finally:
-            server.terminate()
 
 
 @contextmanager
