@@ -138,6 +138,11 @@ class Part:
         """What an error names."""
         return self.files[0] if len(self.files) == 1 else self.folder
 
+    @property
+    def bytes(self) -> int:
+        """Size of the files."""
+        return sum(file.stat().st_size for file in self.files)
+
     def parameters(self) -> dict[str, Any]:
         """Return what the statements need to know; DuckDB takes names for patterns."""
         files = [glob.escape(str(file)) for file in self.files]
@@ -158,7 +163,8 @@ class Lake:
         try:
             said = orjson.loads(path.read_bytes())
         except OSError as e:
-            raise FileError(path, "the contents of a lake", e.strerror or str(e)) from e
+            found = e.strerror or str(e)
+            raise FileError(path, "a file that says what a lake holds", found) from e
         except orjson.JSONDecodeError as e:
             raise FileError(path, "the contents of a lake as JSON", str(e)) from e
         if not isinstance(said, dict) or said.get("format") != FORMAT:

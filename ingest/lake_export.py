@@ -36,6 +36,10 @@ _HERE = -100
 _SWAP = 2
 
 
+class NothingStored(LookupError):
+    """There is nothing of what was asked for; the message is a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One partition to write."""
@@ -97,6 +101,8 @@ def write_lake(
     ------
     ValueError
         If something else than a lake is there, or a lake that may not be replaced.
+    NothingStored
+        If nothing is stored of the symbol, or of it on one of the exchanges.
     OSError
         If it can't be written.
     """
@@ -105,6 +111,7 @@ def write_lake(
     with _unfinished(folder) as unfinished, store.cursor() as cursor:
         cursor.execute("BEGIN")  # so that all statements see one moment
         plan = _plan(cursor, exchanges, symbol)
+        _check_wanted(plan, exchanges, symbol)
         total = sum(part.rows for part in plan)
         for part in plan:
             _write(cursor, part, unfinished)
@@ -130,6 +137,14 @@ def _plan(
             wanted,
         ).fetchall()
     ]
+
+
+def _check_wanted(plan: Sequence[Planned], exchanges: Sequence[str], symbol: str | None) -> None:
+    missing = sorted(set(exchanges) - {part.exchange for part in plan})
+    if missing or (symbol and not plan):
+        of = f" of {symbol}" if symbol else ""
+        on = f" on {', '.join(missing)}" if missing else ""
+        raise NothingStored(f'Nothing{of}{on} is stored yet. Load some with "liqheat ingest PATH".')
 
 
 def _write(cursor: duckdb.DuckDBPyConnection, part: Planned, root: Path) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import duckdb
 
@@ -10,18 +12,25 @@ from ingest.lake import KINDS, Lake, Part, add_part, first_line, set_simulated
 from ingest.store import Store, StoreError, bump_revision
 
 
-def check_lake(lake: Lake) -> list[Part]:
-    """Return a lake's partitions; `FileError` if it is broken, as far as can be told quickly."""
-    parts = sorted(lake.parts(), key=_market)
+@dataclass(frozen=True, slots=True)
+class CheckedLake:
+    """A lake that is whole, as far as can be told without reading its rows, and its partitions."""
+
+    lake: Lake
+    parts: tuple[Part, ...]
+
+
+def check_lake(folder: Path) -> CheckedLake:
+    """Look through a lake; `FileError` names the first file that is wrong."""
+    lake = Lake.open(folder)
+    parts = tuple(sorted(lake.parts(), key=_market))
     with Store.open(":memory:") as empty, empty.cursor() as cursor:
         lake.check(cursor, parts, lake.contents.markets)
-    return parts
+    return CheckedLake(lake, parts)
 
 
 def import_lake(
-    store: Store,
-    lake: Lake,
-    report: Callable[[Part], None] = lambda part: None,
+    store: Store, checked: CheckedLake, report: Callable[[Part], None] = lambda part: None
 ) -> dict[str, int]:
     """Add a lake's rows that are not stored yet; return how many those of each kind were.
 
@@ -29,7 +38,7 @@ def import_lake(
     ----------
     store : Store
         Takes over whether the data are simulated if it is empty.
-    lake : Lake
+    checked : CheckedLake
         Each market is stored in one transaction.
     report : callable
         Told of each partition when its rows are in.
@@ -41,17 +50,16 @@ def import_lake(
     FileError
         If the lake is broken; then nothing of the market at fault is stored.
     """
-    parts = check_lake(lake)
+    lake, added = checked.lake, dict.fromkeys(KINDS, 0)
     _check_mixture(store, lake)
-    added = dict.fromkeys(KINDS, 0)
-    if not parts:
+    if not checked.parts:
         with store.transaction() as cursor:
             set_simulated(cursor, lake.contents.simulated)
-    for (exchange, symbol), of_market in groupby(parts, _market):
+    for (exchange, symbol), parts in groupby(checked.parts, _market):
         with _storing(lake), store.cursor() as cursor, store.transaction(using=cursor):
             set_simulated(cursor, lake.contents.simulated)
             changed = False
-            for part in of_market:
+            for part in parts:
                 rows = add_part(cursor, part)
                 added[part.kind.name] += rows
                 changed |= rows > 0 and part.kind.name != "ingested_files"

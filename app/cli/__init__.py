@@ -28,6 +28,9 @@ COMMANDS = (
     Command("ingest", "app.cli.ingest", "Load files of market data into the database."),
     Command("coverage", "app.cli.ingest", "Show what is stored per market, with gaps."),
     Command("export", "app.cli.export", "Write a heatmap to a file, as CSV, Parquet or JSON."),
+    Command(
+        "lake", "app.cli.lake", "Write the database as Parquet files, and rebuild it from them."
+    ),
     Command("simulate", "app.cli.simulate", "Make the simulated market with known truth."),
     Command("bench", "app.cli.bench", "Measure the speed of the engine and of ingestion."),
     Command(

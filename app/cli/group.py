@@ -12,7 +12,7 @@ from app.cli.errors import explain
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the function ``name`` in ``module``, and one line about it."""
+    """One command: the function, or group of commands, ``name`` in ``module``; a line about it."""
 
     name: str
     module: str
@@ -52,6 +52,9 @@ class LazyGroup(TyperGroup):
 
 def load(command: Command) -> Any:
     """Return the command, imported."""
+    found = getattr(import_module(command.module), command.name)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_group(found)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(command.name)(getattr(import_module(command.module), command.name))
+    app.command(command.name)(found)
     return typer.main.get_command(app)
