@@ -144,7 +144,7 @@ class Answers:
 
 @cache
 def _version() -> str:
-    return program_version() + sources_digest(*Path(__file__).parent.glob("*.py"))
+    return program_version() + sources_digest(*Path(__file__).parent.rglob("*.py"))
 
 
 def _has(if_none_match: str, tag: str) -> bool:

@@ -1,6 +1,6 @@
 """Errors of the interface as JSON that says what was asked wrongly and what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -49,11 +49,16 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def install(server: FastAPI) -> None:
     """Turn errors that a caller causes into answers."""
-    server.add_exception_handler(NoData, _no_data)
-    server.add_exception_handler(UnknownExchange, _unknown_exchange)
-    server.add_exception_handler(RequestValidationError, _bad_parameters)
-    server.add_exception_handler(ValidationError, _bad_parameters)
-    server.add_exception_handler(ValueError, _bad_value)
+    for kind, answer in _ANSWERS.items():
+        server.add_exception_handler(kind, answer)
+
+
+def response_to(request: Request, error: Exception) -> Response | None:
+    """Return the answer to an error that a caller caused, None to any other."""
+    for kind in type(error).__mro__:
+        if kind in _ANSWERS:
+            return _ANSWERS[kind](request, error)
+    return None
 
 
 def json_response(content: Any, status: int = 200) -> Response:
@@ -90,3 +95,12 @@ def _problem(error: Any) -> dict[str, Any]:
         message = "There is no such parameter; see /docs for those that there are"
     shown = error["input"] if isinstance(error["input"], str | int | float) else None
     return {"loc": list(place), "msg": message, "type": error["type"], "input": shown}
+
+
+_ANSWERS: dict[type, Callable[[Request, Exception], Response]] = {
+    NoData: _no_data,
+    UnknownExchange: _unknown_exchange,
+    RequestValidationError: _bad_parameters,
+    ValidationError: _bad_parameters,
+    ValueError: _bad_value,
+}
