@@ -62,6 +62,11 @@ class StoredHeatmaps:
         self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes, "markets")
         self._simulated = store.is_simulated()
 
+    @property
+    def store(self) -> Store:
+        """What they are made of, for what is told as it is stored."""
+        return self._store
+
     def close(self) -> None:
         """Close the cache; the store belongs to the caller."""
         self.disk.close()
