@@ -9,6 +9,7 @@ from app.cache import CacheStats, DiskCache, Memory, nbytes
 from app.errors import NoData
 from app.history import book_start, mapped_from
 from app.markets import load_market
+from app.moment import MomentMap, known_at, moment_of
 from app.request import HeatmapRequest
 from app.settings import Settings
 from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
@@ -58,6 +59,7 @@ class StoredHeatmaps:
         """Results as bytes, kept over restarts."""
         self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes, "books")
         self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes, "maps")
+        self._moments: Memory[MomentMap] = Memory(_VIEWS_BYTES, nbytes, "moments")
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes, "views")
         self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes, "markets")
         self._simulated = store.is_simulated()
@@ -73,7 +75,8 @@ class StoredHeatmaps:
 
     def caches(self) -> list[CacheStats]:
         """Return what each cache holds and did."""
-        return [cache.stats() for cache in (self.disk, self._books, self._maps, self._views)]
+        kept = (self.disk, self._books, self._maps, self._moments, self._views)
+        return [cache.stats() for cache in kept]
 
     def state(self) -> dict[str, object]:
         """Return the state of the stored data, for those who watch the server."""
@@ -137,6 +140,24 @@ class StoredHeatmaps:
         watermark = self._store.watermark(request.exchanges, request.symbol)
         return self._maps.get((request, watermark), lambda: self._draw_maps(request, watermark))
 
+    def moment(
+        self, request: HeatmapRequest, time: datetime, since: datetime | None = None
+    ) -> MomentMap:
+        """Return the map at one moment of the request's range; raises as `view` does.
+
+        Parameters
+        ----------
+        request : HeatmapRequest
+            As for `view`; the price buckets are the same.
+        time : datetime
+            The moment, aware.
+        since : datetime, optional
+            Count only levels born after it.
+        """
+        watermark = self._store.watermark(request.exchanges, request.symbol)
+        key = (request, time, since, watermark)
+        return self._moments.get(key, lambda: self._find_moment(request, time, since, watermark))
+
     def grid(self, request: HeatmapRequest) -> Grid:
         """Return the grid on which a request is answered; raises as `view` does."""
         return grid_of(request, self._shown(request))
@@ -160,18 +181,31 @@ class StoredHeatmaps:
         }
         return draw(self.maps(request), shown, liquidations)
 
+    def _find_moment(
+        self, request: HeatmapRequest, time: datetime, since: datetime | None, watermark: str
+    ) -> MomentMap:
+        shown = self._shown(request)
+        if not known_at(shown, time):
+            raise self._nothing(request, f"at {_minute(time)} UTC")
+        return moment_of(
+            request, shown, time, since, simulated=self._simulated, watermark=watermark
+        )
+
     def _shown(self, request: HeatmapRequest) -> list[StoredBook]:
         """Return the books that are known in the request's range; ``NoData`` if none is."""
         start, stop = time64(request.start), time64(request.stop)
         shown = [stored for stored in self._stored(request) if stored.is_known(start, stop)]
         if not shown:
-            first, last = self.extent(request.symbol, request.exchanges)
-            raise NoData(
-                f"Nothing is stored for {request.symbol} from {request.start:%Y-%m-%d %H:%M} to "
-                f"{request.stop:%Y-%m-%d %H:%M} UTC; there are data from {first:%Y-%m-%d %H:%M} to "
-                f"{last:%Y-%m-%d %H:%M}."
-            )
+            when = f"from {_minute(request.start)} to {_minute(request.stop)} UTC"
+            raise self._nothing(request, when)
         return shown
+
+    def _nothing(self, request: HeatmapRequest, when: str) -> NoData:
+        first, last = self.extent(request.symbol, request.exchanges)
+        return NoData(
+            f"Nothing is stored for {request.symbol} {when}; there are data from {_minute(first)} "
+            f"to {_minute(last)}."
+        )
 
     def _stored(self, request: HeatmapRequest) -> list[StoredBook]:
         model = request.assumed()
@@ -224,3 +258,7 @@ class StoredHeatmaps:
             stored = build_stored(load_market(self._store, bars), model)
             self.disk.set(name, to_bytes(stored))
         return stored
+
+
+def _minute(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M}"

@@ -90,7 +90,7 @@ def draw_maps(
             for each in stored
         },
         data_stop=max(each.book.stop for each in stored),
-        crossing_price=_either({each.crossing_price for each in stored}),
+        crossing_price=either_price(stored),
         assumed_margin=tuple(each.book.exchange for each in stored if each.assumed_margin),
         simulated=simulated,
         watermark=watermark,
@@ -158,7 +158,9 @@ def _weight(stored: StoredBook, times: Times) -> float:
     return float(stored.book.open_interest[firsts[1]] * stored.book.close[firsts[1] - 1])
 
 
-def _either(prices: set[str]) -> str:
+def either_price(stored: Sequence[StoredBook]) -> str:
+    """Return which price kills the books' levels: their common one, or ``"mark or last"``."""
+    prices = {each.crossing_price for each in stored}
     return prices.pop() if len(prices) == 1 else "mark or last"
 
 

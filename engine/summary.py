@@ -97,15 +97,35 @@ def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigure
         return float(below[:steps].sum()), float(above[:steps].sum())
 
     longs, shorts = risk(max(DISTANCES))
+    long_pain, short_pain = max_pain(active, last_price)
     return KeyFigures(
         last_price=last_price,
         above=_nearest_cluster(above, last_price, +1),
         below=_nearest_cluster(below, last_price, -1),
         at_risk={within: risk(within) for within in DISTANCES},
         imbalance=(longs - shorts) / (longs + shorts) if longs + shorts > 0.0 else 0.0,
-        long_max_pain=_fullest(below, last_price, -1),
-        short_max_pain=_fullest(above, last_price, +1),
+        long_max_pain=long_pain and long_pain.price,
+        short_max_pain=short_pain and short_pain.price,
         coverage=coverage,
+    )
+
+
+def max_pain(active: Floats, last_price: float) -> tuple[Cluster | None, Cluster | None]:
+    """Return the price buckets with most long notional below, most short notional above the price.
+
+    Parameters
+    ----------
+    active, last_price
+        As `key_figures` takes them.
+
+    Returns
+    -------
+    tuple of Cluster or None
+        Of longs, of shorts; None where nothing is open. The nearer one of equally full buckets.
+    """
+    return (
+        _fullest(active[0, :_STEPS][::-1], last_price, -1),
+        _fullest(active[1, _STEPS:], last_price, +1),
     )
 
 
@@ -123,7 +143,9 @@ def _nearest_cluster(held: Floats, last_price: float, direction: int) -> Cluster
     return Cluster(last_price * (1.0 + distance), float(near[place]), distance)
 
 
-def _fullest(held: Floats, last_price: float, direction: int) -> float | None:
+def _fullest(held: Floats, last_price: float, direction: int) -> Cluster | None:
     if held.max() <= 0.0:
         return None
-    return last_price * (1.0 + _distance(int(np.argmax(held)), direction))
+    place = int(np.argmax(held))
+    distance = _distance(place, direction)
+    return Cluster(last_price * (1.0 + distance), float(held[place]), distance)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from engine.summary import key_figures, risk_edges
+from engine.summary import key_figures, max_pain, risk_edges
 
 
 def figures(levels):
@@ -44,3 +44,14 @@ def test_no_levels_have_no_clusters():
 def test_levels_on_the_wrong_side_of_the_price_are_not_at_risk():
     # Born in the last bar with a price that its own wick has passed.
     assert figures([(0, 101.0, 5)]).at_risk[0.05] == (0.0, 0.0)
+
+
+def test_max_pain_is_the_fullest_bucket_on_each_side_at_any_distance():
+    levels = [(0, 99.05, 3), (0, 60.05, 5), (0, 150.0, 9), (1, 101.05, 2), (1, 180.05, 4)]
+    edges, active = risk_edges(100.0), np.zeros((2, 2000))
+    for side, price, notional in levels:
+        active[side, np.searchsorted(edges, price, side="right") - 1] += notional
+    longs, shorts = max_pain(active, 100.0)
+    assert (longs.price, longs.notional) == (pytest.approx(60.05), 5.0)
+    assert (shorts.price, shorts.notional) == (pytest.approx(180.05), 4.0)
+    assert max_pain(np.zeros((2, 2000)), 100.0) == (None, None)

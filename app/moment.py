@@ -1,0 +1,256 @@
+"""The map at one moment: what is open by price, side, leverage and exchange."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.request import HeatmapRequest
+from app.stored_book import StoredBook, time64
+from app.views import either_price, grid_of
+from engine.book import LevelBook, OpenLevels
+from engine.heatmap import Measure
+from engine.kernels import Floats
+from engine.summary import Cluster, max_pain, risk_edges
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentMap:
+    """All levels that are open at one moment, and their sums by price bucket.
+
+    The side axis has length 2: longs, then shorts.
+
+    Attributes
+    ----------
+    symbol : str
+        What is mapped.
+    time : datetime64
+        The moment. [UTC]
+    edges : ndarray, shape (buckets + 1,)
+        Edges of the price buckets, ``edges[i] <= price < edges[i + 1]``. [quote]
+    leverages : tuple of float
+        Of the profile, ascending. [-]
+    levels : mapping of str to OpenLevels
+        By exchange, those that are known at the moment; at any price.
+    parts : mapping of str to ndarray, shape (2, leverages, buckets)
+        The same by exchange, within the edges. [quote or base, see ``measure``]
+    tracked : ndarray, shape (2,)
+        Size of all levels. [base]
+    open_interest : float
+        Of all exchanges, one side counted. [base]
+    last_price : float
+        Last close, of ``candle_exchange``. [quote]
+    candle_exchange : str
+        The exchange with most open interest at the moment.
+    measure : {"notional", "size"}
+        Whether amounts are size times liquidation price [quote], or size [base].
+    data_stop : datetime64
+        End of the last stored bar. [UTC]
+    crossing_price : str
+        ``"mark"``, ``"last"`` or ``"mark or last"``: which price kills levels.
+    assumed_margin : tuple of str
+        Exchanges whose leverage tiers are not known for the symbol.
+    simulated : bool
+        Whether the data are of the simulated market.
+    watermark : str
+        Names the state of the stored data.
+    """
+
+    symbol: str
+    time: np.datetime64
+    edges: Floats
+    leverages: tuple[float, ...]
+    levels: Mapping[str, OpenLevels]
+    parts: Mapping[str, Floats]
+    tracked: Floats
+    open_interest: float
+    last_price: float
+    candle_exchange: str
+    measure: Measure
+    data_stop: np.datetime64
+    crossing_price: str
+    assumed_margin: tuple[str, ...]
+    simulated: bool
+    watermark: str
+
+    @property
+    def whole(self) -> Floats:
+        """All exchanges together, shape (2, leverages, buckets). [quote or base]"""
+        return np.asarray(sum(self.parts.values()))
+
+    @property
+    def coverage(self) -> Floats:
+        """Share of the open interest whose liquidation price is known, shape (2,). [-]"""
+        if self.open_interest <= 0.0:
+            return np.zeros(2)
+        return self.tracked / self.open_interest
+
+    def cumulative(self) -> Floats:
+        """Return what is liquidated on the way to each bucket's far end, shape (2, buckets).
+
+        Longs by a fall from the last price to the bucket's lower edge, shorts by a rise to its
+        upper edge; nothing on the other side of the price. [quote or base]
+        """
+        side, price, amount = self._flat()
+        longs = (side == 0) & (price < self.last_price)
+        shorts = (side == 1) & (price >= self.last_price)
+        return np.stack(
+            (
+                _sums_up_to(-price[longs], amount[longs], -self.edges[:-1], "right"),
+                _sums_up_to(price[shorts], amount[shorts], self.edges[1:], "left"),
+            )
+        )
+
+    def on_the_way(self, price: float) -> Floats:
+        """Return what is liquidated if the market goes straight to a price.
+
+        Longs if it lies below the last price, shorts if above; a touch counts.
+
+        Returns
+        -------
+        ndarray, shape (exchanges, leverages)
+            In the order of ``levels`` and ``leverages``. [quote or base]
+        """
+        return np.stack([self._liquidated_by(levels, price) for levels in self.levels.values()])
+
+    def max_pain(self) -> tuple[Cluster | None, Cluster | None]:
+        """Return where most longs are open below the last price, most shorts above it.
+
+        The same as the page's key figures (`engine.summary.max_pain`); always of notional. [quote]
+        """
+        edges = risk_edges(self.last_price)
+        active = np.zeros((2, edges.size - 1))
+        for levels in self.levels.values():
+            kept, bucket = _buckets_of(levels, edges)
+            np.add.at(active, (levels.side[kept], bucket), levels.notional[kept])
+        return max_pain(active, self.last_price)
+
+    def _liquidated_by(self, levels: OpenLevels, price: float) -> Floats:
+        last = self.last_price
+        if price < last:
+            crossed = (levels.side == 0) & (levels.price >= price) & (levels.price < last)
+        else:
+            crossed = (levels.side == 1) & (levels.price >= last) & (levels.price <= price)
+            crossed &= price > last
+        amount = _amount(levels, self.measure)[crossed]
+        sums = np.bincount(levels.tier[crossed], amount, len(self.leverages))
+        return np.asarray(sums, np.float64)
+
+    def _flat(self) -> tuple[NDArray[np.int8], Floats, Floats]:
+        """Return side, price and amount of all exchanges' levels."""
+        every = list(self.levels.values())
+        return (
+            np.concatenate([levels.side for levels in every]),
+            np.concatenate([levels.price for levels in every]),
+            np.concatenate([_amount(levels, self.measure) for levels in every]),
+        )
+
+
+def known_at(stored: Sequence[StoredBook], time: datetime) -> list[StoredBook]:
+    """Return the books that have a state at a moment."""
+    at = time64(time)
+    return [
+        each
+        for each in stored
+        if each.is_known(at - np.timedelta64(1, "us"), at) and len(each.book.until(at))
+    ]
+
+
+def moment_of(
+    request: HeatmapRequest,
+    stored: Sequence[StoredBook],
+    time: datetime,
+    since: datetime | None,
+    *,
+    simulated: bool,
+    watermark: str,
+) -> MomentMap:
+    """Return the map at a moment, on the price buckets of a request.
+
+    Parameters
+    ----------
+    request : HeatmapRequest
+        Chooses the price buckets, as it does for the page.
+    stored : sequence of StoredBook
+        Those known in the request's range, at least one of them at the moment.
+    time : datetime
+        The moment, aware.
+    since : datetime or None
+        Leave out levels that were born by then; None for none.
+    simulated, watermark
+        See `MomentMap`.
+    """
+    at = time64(time)
+    known = known_at(stored, time)
+    books = {each.book.exchange: each.book.until(at) for each in known}
+    levels = {exchange: _levels(book, since) for exchange, book in books.items()}
+    leading = max(books.values(), key=lambda book: book.open_interest[-1] * book.close[-1])
+    leverages = leading.parameters.profile.leverage
+    edges = grid_of(request, stored).edges
+    return MomentMap(
+        symbol=request.symbol,
+        time=at,
+        edges=edges,
+        leverages=leverages,
+        levels=levels,
+        parts={
+            exchange: _drawn(each, edges, len(leverages), request.measure)
+            for exchange, each in levels.items()
+        },
+        tracked=np.sum([book.ledger.tracked[-1] for book in books.values()], axis=0),
+        open_interest=float(sum(book.open_interest[-1] for book in books.values())),
+        last_price=float(leading.close[-1]),
+        candle_exchange=leading.exchange,
+        measure=request.measure,
+        data_stop=max(each.book.stop for each in stored),
+        crossing_price=either_price(known),
+        assumed_margin=tuple(each.book.exchange for each in known if each.assumed_margin),
+        simulated=simulated,
+        watermark=watermark,
+    )
+
+
+def _levels(book: LevelBook, since: datetime | None) -> OpenLevels:
+    levels = book.open_levels()
+    if since is None:
+        return levels
+    kept = book.open_time[levels.birth] + np.timedelta64(book.interval) > time64(since)
+    return OpenLevels(
+        levels.price[kept],
+        levels.size[kept],
+        levels.side[kept],
+        levels.tier[kept],
+        levels.birth[kept],
+    )
+
+
+def _drawn(levels: OpenLevels, edges: Floats, leverages: int, measure: Measure) -> Floats:
+    """Return the levels' sums, shape (2, leverages, buckets)."""
+    shape = (2, leverages, edges.size - 1)
+    kept, bucket = _buckets_of(levels, edges)
+    cell = np.ravel_multi_index((levels.side[kept], levels.tier[kept], bucket), shape)
+    sums = np.bincount(cell, _amount(levels, measure)[kept], 2 * leverages * (edges.size - 1))
+    return np.asarray(sums, np.float64).reshape(shape)
+
+
+def _buckets_of(levels: OpenLevels, edges: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Return which levels lie within the edges, and the buckets of those."""
+    bucket = np.searchsorted(edges, levels.price, side="right") - 1
+    kept = (bucket >= 0) & (bucket < edges.size - 1)
+    return kept, bucket[kept]
+
+
+def _amount(levels: OpenLevels, measure: Measure) -> Floats:
+    return levels.notional if measure == "notional" else levels.size
+
+
+def _sums_up_to(
+    price: Floats, amount: Floats, limits: Floats, side: Literal["left", "right"]
+) -> Floats:
+    """Return for each limit the amount at prices below it; at it, too, if ``side`` is right."""
+    order = np.argsort(price, kind="stable")
+    sums = np.concatenate(([0.0], np.cumsum(amount[order])))
+    return sums[np.searchsorted(price[order], limits, side=side)]
