@@ -5,6 +5,7 @@ write fails, and evicts ten entries where one would do. What is here does none o
 """
 
 import contextlib
+import os
 import re
 import sqlite3
 import threading
@@ -117,14 +118,20 @@ class BytesCache(diskcache.Cache):  # type: ignore[misc]
 
         Needs no lock and no space, so that neither a writer nor a full disk stands in the way.
         """
-        row = self._sql(_FIND, (key, time.time())).fetchone()
-        if row is None:
-            return None
-        rowid, mode, filename, value = row
-        found = self.disk.fetch(mode, filename, value)
-        with contextlib.suppress(sqlite3.Error):
-            self._sql("UPDATE Cache SET access_time = ? WHERE rowid = ?", (time.time(), rowid))
-        return bytes(found)
+        row = self._find(key)
+        while row is not None:
+            rowid, *stored = row
+            try:
+                found = self.disk.fetch(*stored)
+            except Damaged:
+                # Unless it was replaced or deleted between looking and reading.
+                before, row = row, self._find(key)
+                if row == before:
+                    raise
+            else:
+                self._touch(rowid)
+                return bytes(found)
+        return None
 
     def write_bytes(self, key: str, value: bytes, expire: float | None) -> int:
         """Store bytes; return how many entries had to leave for it."""
@@ -147,7 +154,7 @@ class BytesCache(diskcache.Cache):  # type: ignore[misc]
             count += 1
         return count
 
-    def count(self) -> int:
+    def count_entries(self) -> int:
         """Return how many entries there are."""
         (count,) = self._sql("SELECT count(*) FROM Cache").fetchone()
         return int(count)
@@ -157,12 +164,25 @@ class BytesCache(diskcache.Cache):  # type: ignore[misc]
         known = {filename for (filename,) in self._sql("SELECT filename FROM Cache")}
         # Younger ones may be about to get their row.
         latest = time.time() - _STRAY_SECONDS
-        folder = Path(self.directory)
-        for path in folder.glob("*/*/*.val"):
-            name = str(path.relative_to(folder))
-            with contextlib.suppress(OSError):
-                if name not in known and path.lstat().st_mtime < latest:
-                    self.disk.remove(name)
+        # Not by glob, which fails if another process removes a folder meanwhile.
+        for folder, _, names in os.walk(self.directory):
+            for path in (Path(folder, name) for name in names):
+                filename = str(path.relative_to(self.directory))
+                with contextlib.suppress(OSError):
+                    if filename not in known and path.lstat().st_mtime < latest:
+                        self.disk.remove(filename)
+
+    def _find(self, key: str) -> Any:
+        return self._sql(_FIND, (key, time.time())).fetchone()
+
+    def _touch(self, rowid: int) -> None:
+        """Note that an entry was used, unless that would have to wait."""
+        sql = self._sql
+        sql("PRAGMA busy_timeout = 0")
+        # Where it is locked or full, the entry leaves earlier than it should.
+        with contextlib.suppress(sqlite3.Error):
+            sql("UPDATE Cache SET access_time = ? WHERE rowid = ?", (time.time(), rowid))
+        sql(f"PRAGMA busy_timeout = {1000 * self.timeout:.0f}")
 
     @contextlib.contextmanager
     def _transact(self, retry: bool = False, filename: str | None = None) -> Iterator[Any]:

@@ -90,7 +90,7 @@ class DiskCache:
         entries = size = 0
         try:
             if self._cache is not None:
-                entries, size = self._cache.count(), int(self._cache.volume())
+                entries, size = self._cache.count_entries(), int(self._cache.volume())
         except _BROKEN as e:
             self._fail(f"The cache {self._folder} can't be read", e)
         return self._tally.stats(

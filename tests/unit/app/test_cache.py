@@ -1,101 +1,90 @@
-import logging
-import pickle
-import sqlite3
 import threading
 
 import numpy as np
 import pytest
 
-from app.bytes_disk import BytesDisk
-from app.cache import DiskCache, Memory, nbytes
+from app.cache import CacheStats, Memory, nbytes
 from components.view import Candles
 
-
-class Boom:
-    """Runs when unpickled, which must never happen."""
-
-    def __reduce__(self):
-        return (pytest.fail, ("a pickle from the cache was run",))
+DEADLINE = 30
 
 
-@pytest.fixture
-def cache(tmp_path):
-    cache = DiskCache(tmp_path / "cache", 10)
-    yield cache
-    cache.close()
+def together(count, call):
+    """Call ``call(index)`` on as many threads at once; return results and errors."""
+    start, results, errors = threading.Barrier(count), [], []
+
+    def run(index):
+        start.wait(DEADLINE)
+        try:
+            results.append(call(index))
+        except Exception as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE)
+    assert not any(thread.is_alive() for thread in threads)
+    return results, errors
 
 
-def test_bytes_come_back(cache):
-    cache.set("one", b"\x00\x01")
-    assert cache.get("one") == b"\x00\x01"
-    assert cache.get("two") is None
+class Computation:
+    """A computation that runs until all who want it ask for it; its first calls may fail."""
 
+    def __init__(self, memory, callers, failures=0):
+        self.memory, self.failures = memory, failures
+        self.all_ask, self.left = threading.Event(), callers
+        self.calls = self.running = self.most_running = 0
+        self.lock = threading.Lock()
 
-def test_folder_is_for_its_owner_only(tmp_path, cache):
-    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+    def ask(self, _index):
+        with self.lock:
+            self.left -= 1
+            if not self.left:
+                self.all_ask.set()
+        return self.memory.get("key", self)
 
-
-def test_a_poisoned_row_is_a_miss_that_is_logged_and_never_run(tmp_path, cache, caplog):
-    cache.set("key", b"good")
-    with sqlite3.connect(tmp_path / "cache" / "cache.db") as database:
-        database.execute(
-            "UPDATE Cache SET mode = 4, value = ?", (sqlite3.Binary(pickle.dumps(Boom())),)
-        )
-    database.close()
-    with caplog.at_level(logging.WARNING):
-        assert cache.get("key") is None
-    assert "can't be read" in caplog.text
-
-
-def test_a_truncated_database_is_a_miss(tmp_path, caplog):
-    folder = tmp_path / "cache"
-    folder.mkdir()
-    (folder / "cache.db").write_bytes(b"SQLite format 3\x00 and then nothing")
-    cache = DiskCache(folder, 10)
-    cache.set("key", b"value")
-    assert cache.get("key") is None
-    assert "can't be used" in caplog.text
-
-
-def test_an_unusable_folder_means_no_cache(tmp_path, caplog):
-    (tmp_path / "file").write_text("not a folder")
-    cache = DiskCache(tmp_path / "file" / "cache", 10)
-    cache.set("key", b"value")
-    assert cache.get("key") is None
-    assert "nothing is kept on disk" in caplog.text
-
-
-@pytest.mark.parametrize(("key", "value"), [("key", {"a": 1}), (("a", 1), b"value")])
-def test_only_bytes_under_text_are_stored(tmp_path, key, value):
-    disk = BytesDisk(str(tmp_path))
-    with pytest.raises(TypeError, match=r"bytes|strings"):
-        (disk.store(value, False), disk.put(key))
+    def __call__(self):
+        with self.lock:
+            self.calls += 1
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+            failing = self.calls <= self.failures
+        assert self.all_ask.wait(DEADLINE)
+        with self.lock:
+            self.running -= 1
+        if failing:
+            raise ZeroDivisionError
+        return "value"
 
 
 def test_memory_computes_once_for_all_who_wait():
-    memory, entered, calls = Memory(10, len), threading.Barrier(5), []
-    release = threading.Event()
+    compute = Computation(Memory(10, len), callers=8)
+    results, errors = together(8, compute.ask)
+    assert (results, errors) == (["value"] * 8, [])
+    assert compute.calls == 1
+    stats = compute.memory.stats()
+    assert (stats.misses, stats.hits + stats.waits) == (1, 7)
+
+
+def test_who_waited_for_a_failure_tries_again_one_at_a_time():
+    compute = Computation(Memory(10, len), callers=8, failures=3)
+    results, errors = together(8, compute.ask)
+    assert [type(error) for error in errors] == [ZeroDivisionError] * 3
+    assert results == ["value"] * 5
+    assert (compute.calls, compute.most_running) == (4, 1)
+
+
+def test_different_keys_are_computed_side_by_side():
+    memory, both = Memory(10, len), threading.Barrier(2)
 
     def compute():
-        calls.append(1)
-        release.wait(10)
+        both.wait(DEADLINE)  # which needs the other one
         return "value"
 
-    results = []
-
-    def ask():
-        entered.wait(10)
-        results.append(memory.get("key", compute))
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    entered.wait(10)
-    release.set()
-    for thread in threads:
-        thread.join(10)
-    assert results == ["value"] * 4
-    assert len(calls) == 1
+    results, errors = together(2, lambda index: memory.get(index, compute))
+    assert (results, errors) == (["value"] * 2, [])
 
 
 def test_memory_forgets_what_was_used_least_recently():
@@ -108,10 +97,47 @@ def test_memory_forgets_what_was_used_least_recently():
     assert memory.get("b", lambda: "again") == "again"
 
 
+def test_looking_is_using():
+    memory = Memory(4, len)
+    for key in "ab":
+        memory.get(key, lambda key=key: 2 * key)
+    assert memory.peek("a") == "aa"
+    memory.get("c", lambda: "cc")
+    assert (memory.peek("a"), memory.peek("b")) == ("aa", None)
+
+
+def test_looking_counts_what_is_found_only():
+    memory = Memory(4, len)
+    assert memory.peek("a") is None
+    assert memory.stats().misses == 0
+    memory.get("a", lambda: "aa")
+    assert memory.peek("a") == "aa"
+    stats = memory.stats()
+    assert (stats.hits, stats.misses) == (1, 1)
+
+
+def test_looking_does_not_wait_for_a_computation():
+    memory = Memory(4, len)
+    seen = []
+    memory.get("a", lambda: seen.append(memory.peek("a")) or "aa")
+    assert seen == [None]
+
+
 def test_a_value_larger_than_the_memory_is_kept_until_the_next():
     memory = Memory(1, len)
     assert memory.get("a", lambda: "large") == "large"
     assert memory.get("a", lambda: "never") == "large"
+    memory.get("b", lambda: "b")
+    assert memory.peek("a") is None
+    stats = memory.stats()
+    assert (stats.entries, stats.bytes, stats.evictions) == (1, 1, 1)
+
+
+def test_a_value_of_none_is_a_value():
+    memory, calls = Memory(4, lambda _: 1), []
+    for _ in range(3):
+        assert memory.get("a", lambda: calls.append(1)) is None
+    assert len(calls) == 1
 
 
 def test_arrays_are_weighed_wherever_they_are():
@@ -124,3 +150,23 @@ def test_a_failed_computation_is_not_kept():
     with pytest.raises(ZeroDivisionError):
         memory.get("key", lambda: 1 / 0)
     assert memory.get("key", lambda: 1) == 1
+    assert memory.stats().misses == 2
+
+
+def test_no_count_is_lost_among_threads():
+    memory = Memory(1000, len)
+
+    def work(index):
+        for number in range(500):
+            memory.get(number % 10, lambda: "x")
+        return index
+
+    together(8, work)
+    stats = memory.stats()
+    assert stats.hits + stats.waits + stats.misses == 8 * 500
+    assert (stats.misses, stats.entries, stats.bytes) == (10, 10, 10)
+
+
+def test_ratio_counts_who_waited_as_served():
+    assert CacheStats("x").hit_ratio is None
+    assert CacheStats("x", hits=2, waits=1, misses=1).hit_ratio == 0.75
