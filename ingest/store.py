@@ -216,6 +216,22 @@ class Store:
             **columns,
         )
 
+    def quote_volumes(self, exchange: str, symbol: str, start: datetime, stop: datetime) -> Arrays:
+        """Return volumes of the candles that `bars` reads, oldest first.
+
+        Returns
+        -------
+        dict of ndarray, shape (n,)
+            ``time`` (datetime64[us]) of the candle's start, ``quote_volume`` [quote], the volume at
+            the close where it is not known.
+        """
+        span = {"exchange": exchange, "symbol": symbol, "start": naive(start), "stop": naive(stop)}
+        with self.cursor() as cursor:
+            cursor.execute("BEGIN")
+            seconds = _finest(cursor, "intervals", span) or 0
+            parameters = span | {"interval_seconds": seconds}
+            return unmasked(cursor.execute(statement("quote_volumes"), parameters).fetchnumpy())
+
     def liquidations(self, exchange: str, symbol: str, start: datetime, stop: datetime) -> Arrays:
         """Return liquidations with ``start <= time < stop``, oldest first.
 

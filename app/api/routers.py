@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.api.answers import Answers
+from app.api.coinglass.router import coinglass_router
 from app.api.heatmap import heatmap_router
 from app.api.operations import operations_router
 from app.cache_stats import CacheStats
@@ -17,5 +18,6 @@ def api_routers(heatmaps: StoredHeatmaps, answers: Answers) -> list[APIRouter]:
 
     return [
         heatmap_router(heatmaps, answers),
+        coinglass_router(heatmaps, answers),
         operations_router(caches, heatmaps.state),
     ]
