@@ -16,7 +16,8 @@ from app import __version__
 from app.callbacks import register_callbacks
 from app.heatmaps import Heatmaps
 from app.settings import Settings
-from app.web.policy import OwnFilesOnly
+from app.web.docs import add_docs
+from app.web.guard import guard
 from app.web.unknown import answer_unknown_routes
 from components import ids
 from components.heatmap_page import heatmap_page
@@ -50,7 +51,7 @@ def create_app(
     Parameters
     ----------
     settings : Settings
-        How many computations run at once.
+        How many computations run at once, and who is answered.
     heatmaps : Heatmaps
         Where the pictures come from. The caller closes it.
     routers : sequence of APIRouter
@@ -58,7 +59,14 @@ def create_app(
     """
     # Most callbacks only look something up: they must not wait behind computations.
     pool = ThreadPoolExecutor(settings.threads + 8, thread_name_prefix="callback")
-    server = FastAPI(title="Liquidation heatmap", version=__version__, lifespan=_closes(pool))
+    server = FastAPI(
+        title="Liquidation heatmap",
+        version=__version__,
+        lifespan=_closes(pool),
+        docs_url=None,
+        redoc_url=None,
+    )
+    add_docs(server)
     server.mount("/bootstrap", StaticFiles(directory=_bootstrap_folder()))
     for router in (*routers, _health(routers)):
         server.include_router(router)
@@ -83,7 +91,7 @@ def create_app(
     )
     dash_app.layout = heatmap_page()
     register_callbacks(dash_app, heatmaps, pool)
-    server.add_middleware(OwnFilesOnly)
+    guard(server, settings)
     return server
 
 

@@ -5,6 +5,8 @@ import logging
 import socket
 import threading
 from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,6 +16,13 @@ from app.page_state import PageState
 from app.picture import heatmap_request
 
 logger = logging.getLogger(__name__)
+
+# A hundred pages that open at once make six connections each, in one burst.
+_BACKLOG = 2048
+
+# More would use up the 1,024 files that a process may have open by default, the database's among
+# them: better to tell some to come back than to fail for all.
+_MOST_CONNECTIONS = 900
 
 
 class Server(uvicorn.Server):
@@ -30,6 +39,19 @@ class Server(uvicorn.Server):
             self._started()
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach what listens on a host.
+
+    Raises
+    ------
+    OSError
+        If there is no such host; the message says so.
+    """
+    # A zone may follow the address of a link: fe80::1%eth0.
+    places = [str(place[4][0]).partition("%")[0] for place in _resolve(host, 0)]
+    return all(ip_address(place).is_loopback for place in places)
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Return a bound socket; port 0 takes a free one.
 
@@ -38,16 +60,13 @@ def listen(host: str, port: int) -> socket.socket:
     OSError
         If nothing can listen there; the message says what to do.
     """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror as e:
-        raise OSError(f"the address {host!r} can't be listened on: {e.strerror}") from e
+    family, kind, _, _, address = _resolve(host, port)[0]
     bound = socket.socket(family, kind)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
         # Another program must find the port taken now, not only when it connects.
-        bound.listen(128)
+        bound.listen(_BACKLOG)
     except OSError as e:
         bound.close()
         raise OSError(_why_not(e, host, port)) from e
@@ -64,7 +83,15 @@ def address(bound: socket.socket) -> str:
 
 def serve_until_stopped(server: FastAPI, bound: socket.socket, started: Callable[[], None]) -> None:
     """Answer requests on a socket until the process is interrupted or terminated."""
-    config = uvicorn.Config(server, log_config=None, access_log=False, server_header=False)
+    # At debug, it writes what sockets send: a token would stand in the log.
+    logging.getLogger("uvicorn.error").setLevel(max(logging.root.level, logging.INFO))
+    config = uvicorn.Config(
+        server,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+    )
     Server(config, started).run(sockets=[bound])
 
 
@@ -82,6 +109,13 @@ def _draw_first(heatmaps: Heatmaps) -> None:
     except (LookupError, ValueError) as e:
         # The page will say the same when it is asked for.
         logger.info("nothing to warm up with: %s", e)
+
+
+def _resolve(host: str, port: int) -> list[tuple[Any, ...]]:
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except socket.gaierror as e:
+        raise OSError(f"the address {host!r} can't be listened on: {e.strerror}") from e
 
 
 def _why_not(error: OSError, host: str, port: int) -> str:

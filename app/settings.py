@@ -4,14 +4,23 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, PrivateAttr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -44,8 +53,70 @@ def _encodable(host: str) -> str:
     return host
 
 
+def _parts(value: Any) -> Any:
+    """Return the parts of a text, which are separated by commas; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _bare_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if any(set(name) & set(":/ ") for name in names):
+        raise PydanticCustomError(
+            "host_names",
+            "Input should be names of this computer separated by commas, without ports, or *",
+        )
+    return names
+
+
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(origin == "*" or _is_origin(origin) for origin in origins):
+        raise PydanticCustomError(
+            "origins", "Input should be origins separated by commas, as in https://example.org"
+        )
+    return origins
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    has_parts = parts.scheme in ("http", "https") and bool(parts.netloc)
+    return has_parts and f"{parts.scheme}://{parts.netloc}" == text
+
+
+def _user_and_password(login: SecretStr) -> SecretStr:
+    user, colon, password = login.get_secret_value().partition(":")
+    if not (user and colon and password):
+        raise PydanticCustomError("secret", "Input should be a user and a password, user:password")
+    return login
+
+
+def _rate(text: str) -> str:
+    if text.strip().lower() in ("", "off"):
+        return ""
+    from limits import parse_many  # slow to import, and seldom needed
+
+    try:
+        rates = parse_many(text)
+    except ValueError:
+        rates = []
+    if len(rates) != 1 or rates[0].amount < 1:
+        raise PydanticCustomError(
+            "rate", "Input should be a number of requests in a time, as 1200/minute, or off"
+        )
+    return text
+
+
 LocalPath = Annotated[Path, AfterValidator(_expanded)]
 HostName = Annotated[str, AfterValidator(_encodable)]
+HostNames = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_bare_names)
+]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_origins)]
+Login = Annotated[SecretStr, AfterValidator(_user_and_password)]
+Rate = Annotated[str, AfterValidator(_rate)]
 
 
 class SettingsError(ValueError):
@@ -67,6 +138,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     database: LocalPath = Field(
@@ -81,6 +153,26 @@ class Settings(BaseSettings):
     )
     port: int = Field(
         default=8050, ge=0, le=65535, description="Port of the pages; 0 takes a free one"
+    )
+    allowed_hosts: HostNames = Field(
+        default=(),
+        description="Names that the pages are asked for by, separated by commas; * allows all",
+    )
+    api_token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        description="Token that programs must send, or anybody as a password",
+    )
+    login: Login | None = Field(
+        default=None, description="User and password that readers must give, user:password"
+    )
+    cors_origins: Origins = Field(
+        default=(),
+        description="Origins whose pages may read the interface, separated by commas",
+    )
+    rate_limit: Rate = Field(
+        default="1200/minute",
+        description="Requests to the interface that one client may make in a time, or off",
     )
     threads: int = Field(
         default_factory=lambda: max(2, os.cpu_count() or 2),

@@ -25,6 +25,8 @@ def _of_problem(problem: ErrorDetails, called: Callable[[str], str]) -> str:
     name = called(".".join(str(part) for part in problem["loc"]))
     if problem["type"] == "missing":
         return f"{name} is missing"
+    if problem["type"] == "secret":  # what was found is not to be seen in a log
+        return f"{name} {_complaint(problem['msg'])}"
     return f"{name} {_complaint(problem['msg'])}, but is {problem['input']!r}"
 
 

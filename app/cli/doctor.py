@@ -42,10 +42,20 @@ def doctor(database: Database = None) -> None:
 def _settings_table(settings: Settings) -> Table:
     table = Table("setting", "value", "from", "variable", box=SIMPLE_HEAD)
     for name in Settings.model_fields:
-        value, source = str(getattr(settings, name)), settings.source(name)
+        value, source = _shown(getattr(settings, name)), settings.source(name)
         style = "dim" if source == "default" else ""
         table.add_row(name, Text(value, overflow="fold"), source, variable(name), style=style)
     return table
+
+
+def _shown(value: object) -> str:
+    """Return a setting's value as it would be written, but for secrets."""
+    match value:
+        case None:
+            return ""
+        case tuple():
+            return ", ".join(value)
+    return str(value)
 
 
 def _findings_table(findings: Sequence[Finding]) -> Table:

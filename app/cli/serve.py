@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import Database, load_settings
-from app.settings import Settings
+from app.settings import Settings, variable
 
 DEMO = Path("data/demo.duckdb")
 """Where the simulated market is kept; it is built once."""
@@ -22,6 +22,12 @@ def serve(
     port: Annotated[
         int | None, typer.Option(help="Port to listen on, 0 for a free one.", min=0, max=65535)
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Serve others without asking them for a token or a log-in."
+        ),
+    ] = False,
     database: Database = None,
 ) -> None:
     """Serve the pages in the browser.
@@ -32,9 +38,22 @@ def serve(
     if demo and database is None:
         database = DEMO
     settings = load_settings(host=host, port=port, database=database)
+    if not insecure:
+        _refuse_to_be_open(settings)
     if demo:
         _build_demo(settings.database)
     _serve(settings)
+
+
+def _refuse_to_be_open(settings: Settings) -> None:
+    from app.server import is_loopback
+
+    if settings.api_token or settings.login or is_loopback(settings.host):
+        return
+    raise ValueError(
+        f"others can reach {settings.host}, and nobody would be asked who they are; set "
+        f"{variable('api_token')} or {variable('login')}, or give --insecure if that is meant"
+    )
 
 
 def _build_demo(path: Path) -> None:

@@ -173,6 +173,20 @@ def test_doctor_shows_settings_with_their_sources(liqheat, bare_folder, monkeypa
     assert not (bare_folder / "mine.duckdb").exists()
 
 
+def test_doctor_shows_no_secret(liqheat, monkeypatch, free_port):
+    monkeypatch.setenv("LIQHEAT_PORT", str(free_port))
+    monkeypatch.setenv("LIQHEAT_API_TOKEN", "hunter2")
+    monkeypatch.setenv("LIQHEAT_LOGIN", "ada:hunter2")
+    monkeypatch.setenv("LIQHEAT_ALLOWED_HOSTS", "maps.lan,other.lan")
+    code, out, err = liqheat("doctor")
+    assert code == 0
+    assert "hunter2" not in out + err
+    rows = [line.split() for line in out.splitlines()]
+    assert ["login", "*" * 10, "environment", "LIQHEAT_LOGIN"] in rows
+    assert ["cors_origins", "default", "LIQHEAT_CORS_ORIGINS"] in rows
+    assert ["allowed_hosts", "maps.lan,", "other.lan", "environment"] in [row[:4] for row in rows]
+
+
 def test_doctor_shows_the_databases_version(liqheat, bare_folder, monkeypatch, free_port):
     monkeypatch.setenv("LIQHEAT_PORT", str(free_port))
     Store.open(bare_folder / "mine.duckdb").close()

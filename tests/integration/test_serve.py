@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from ingest.store import Store
 
@@ -23,21 +25,23 @@ def start(tmp_path):
     """Start ``liqheat serve`` on a free port; return the process and the address it names."""
     running = []
 
-    def start_server(*arguments):
+    def start_server(*arguments, **variables):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("LIQHEAT_")}
         process = subprocess.Popen(
             [*SERVE, "--port", "0", *(str(argument) for argument in arguments)],
             cwd=tmp_path,
-            env=environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env=environment | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         running.append(process)
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        assert found, line + process.stdout.read()
-        return process, found[0]
+        said = ""
+        for line in process.stdout:  # until it ends, or names where it is
+            said += line
+            if found := re.search(r"Open (http://\S+)", line):
+                return process, found[1]
+        raise AssertionError(said)
 
     yield start_server
     for process in running:
@@ -56,20 +60,63 @@ def test_serve_names_its_address_answers_there_and_ends_when_told(start, tmp_pat
     Store.open(tmp_path / "market.duckdb").close()
 
 
+def run(folder, *arguments, **variables):
+    """Return ``liqheat serve`` that ends by itself."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LIQHEAT_")}
+    return subprocess.run(
+        [*SERVE, *arguments],
+        cwd=folder,
+        env=environment | {"PYTHONPATH": str(ROOT)} | variables,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+def test_others_are_not_served_without_asking_who_they_are(tmp_path, host):
+    done = run(tmp_path, "--demo", "--host", host)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"others can reach {host}, and nobody would be asked who they are; set LIQHEAT_API_TOKEN "
+        "or LIQHEAT_LOGIN, or give --insecure if that is meant\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_that_is_none_is_a_sentence(tmp_path):
+    done = run(tmp_path, "--host", "no-such-host.invalid")
+    assert done.returncode == 2
+    assert done.stderr.startswith("the address 'no-such-host.invalid' can't be listened on")
+
+
+def test_others_are_served_where_that_is_meant(start, tmp_path):
+    _, address = start("--host", "0.0.0.0", "--insecure", "--database", tmp_path / "a.duckdb")
+    assert httpx.get(address, timeout=DEADLINE).status_code == 200
+
+
+def test_others_are_served_who_show_a_token_that_is_not_logged(start, tmp_path, monkeypatch):
+    arguments = ("--host", "0.0.0.0", "--database", tmp_path / "a.duckdb")
+    process, address = start(*arguments, LIQHEAT_API_TOKEN="hunter3", LIQHEAT_LOG_LEVEL="debug")
+    headers = {"Authorization": "Bearer hunter3"}
+    assert httpx.get(address, timeout=DEADLINE).status_code == 401
+    assert httpx.get(address, headers=headers, timeout=DEADLINE).status_code == 200
+    socket_address = address.replace("http", "ws") + "/no-such-socket"
+    for shown in ({}, headers):
+        with pytest.raises(InvalidStatus, match="HTTP 403"):
+            connect(socket_address, additional_headers=shown)
+    process.send_signal(signal.SIGTERM)
+    log, _ = process.communicate(timeout=DEADLINE)
+    assert "hunter3" not in log
+
+
 def test_a_port_that_is_taken_is_a_sentence(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [*SERVE, "--port", str(port), "--database", str(tmp_path / "market.duckdb")],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
+        done = run(tmp_path, "--port", str(port), "--database", str(tmp_path / "market.duckdb"))
     assert done.returncode == 2
     assert f"port {port} of 127.0.0.1 is taken" in done.stderr
     assert "Traceback" not in done.stderr

@@ -70,6 +70,33 @@ def test_a_home_folder_is_expanded(monkeypatch):
             "loud",
             "LIQHEAT_LOG_LEVEL must be 'debug', 'info', 'warning' or 'error', but is 'loud'",
         ),
+        *(
+            (
+                "allowed_hosts",
+                names,
+                "LIQHEAT_ALLOWED_HOSTS must be names of this computer separated by commas, "
+                f"without ports, or *, but is '{names}'",
+            )
+            for names in ("maps.lan:80", "http://maps.lan", "maps.lan other.lan")
+        ),
+        *(
+            (
+                "cors_origins",
+                origins,
+                "LIQHEAT_CORS_ORIGINS must be origins separated by commas, as in "
+                f"https://example.org, but is '{origins}'",
+            )
+            for origins in ("desk.example", "https://desk.example/page", "http://", "http://[")
+        ),
+        *(
+            (
+                "rate_limit",
+                rate,
+                "LIQHEAT_RATE_LIMIT must be a number of requests in a time, as 1200/minute, or "
+                f"off, but is '{rate}'",
+            )
+            for rate in ("fast", "5", "0/minute", "-1/minute", "1/second;2/minute")
+        ),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(name, value, message, monkeypatch):
@@ -77,6 +104,38 @@ def test_a_bad_value_is_named_with_what_was_expected(name, value, message, monke
     with pytest.raises(SettingsError) as caught:
         Settings.load()
     assert str(caught.value) == message
+
+
+def test_lists_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_ALLOWED_HOSTS", "maps.lan, other.lan,")
+    monkeypatch.setenv("LIQHEAT_CORS_ORIGINS", "https://desk.example,http://localhost:3000")
+    settings = Settings.load()
+    assert settings.allowed_hosts == ("maps.lan", "other.lan")
+    assert settings.cors_origins == ("https://desk.example", "http://localhost:3000")
+
+
+@pytest.mark.parametrize(("text", "rate"), [("off", ""), ("OFF", ""), ("5 per hour", "5 per hour")])
+def test_a_rate_is_a_number_in_a_time_or_off(text, rate, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_RATE_LIMIT", text)
+    assert Settings.load().rate_limit == rate
+
+
+@pytest.mark.parametrize("login", ["hunter2", "ada:", ":hunter2"])
+def test_a_log_in_is_a_user_and_a_password_and_never_shown(login, monkeypatch):
+    monkeypatch.setenv("LIQHEAT_LOGIN", login)
+    with pytest.raises(SettingsError) as caught:
+        Settings.load()
+    assert str(caught.value) == ("LIQHEAT_LOGIN must be a user and a password, user:password")
+    assert "hunter2" not in str(caught.value.__cause__)
+
+
+def test_secrets_are_not_shown(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_LOGIN", "ada:hunter2")
+    monkeypatch.setenv("LIQHEAT_API_TOKEN", "hunter3")
+    settings = Settings.load()
+    assert settings.login.get_secret_value() == "ada:hunter2"
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "hunter" not in shown
 
 
 def test_a_bad_value_is_named_as_it_was_given(bare_folder):
