@@ -68,7 +68,7 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]
         if mode != MODE_BINARY or not _is_own(filename):
             raise Damaged("it is no entry that this program writes, and was refused")
         try:
-            with open(Path(self._directory, filename), "rb") as file:
+            with open(Path(self._directory, filename), "rb", buffering=0) as file:
                 return _checked(file.read(_CHECKSUM), file.read())
         except OSError as e:
             raise Damaged(f"its file can't be read: {e.strerror}") from e

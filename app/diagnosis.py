@@ -3,7 +3,9 @@
 import os
 import shutil
 import socket
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -75,13 +77,20 @@ def database(path: Path) -> Finding:
 
 
 def cache(folder: Path, megabytes: int) -> Finding:
-    """Return whether the cache's folder can be written, and how full it is."""
+    """Return whether the cache's folder can be used, how full it is, and how full its disk."""
     if not _can_be_made(folder):
         return Finding(
             "cache", f"{folder} can't be written", "wrong", f"set {variable('cache_dir')}"
         )
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Finding("cache", f"{_megabytes(size)} of {megabytes:,} MB")
+    if problem := _unreadable(folder / "cache.db"):
+        remedy = f"stop what uses it and delete {folder}; it is made anew"
+        return Finding("cache", f"{folder} can't be read: {problem}", "wrong", remedy)
+    size = _size(folder)
+    found = f"{_megabytes(size)} of {megabytes:,} MB"
+    free = shutil.disk_usage(_existing(folder)).free
+    if size + free < megabytes * 2**20:
+        return Finding("cache", f"{found}, but its disk has only {_megabytes(free)} left", "note")
+    return Finding("cache", found)
 
 
 def kernels() -> Finding:
@@ -130,8 +139,35 @@ def browser() -> Finding:
 
 def _can_be_made(folder: Path) -> bool:
     """Return whether files could be written to a folder that may not exist yet."""
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    existing = _existing(folder)
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest one above that there is."""
+    return next(place for place in (folder, *folder.absolute().parents) if place.exists())
+
+
+def _unreadable(database: Path) -> str:
+    """Return what is wrong with an SQLite file, nothing if it is sound or not there yet."""
+    if not database.exists():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as file:
+            (answer,) = file.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as e:
+        return str(e)
+    return "" if answer == "ok" else str(answer)
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of all files, which a running server may remove meanwhile."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += Path(place, name).stat().st_size
+    return size
 
 
 def _megabytes(size: int) -> str:
