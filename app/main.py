@@ -18,6 +18,7 @@ from app.heatmaps import Heatmaps
 from app.settings import Settings
 from app.web.docs import add_docs
 from app.web.guard import guard
+from app.web.metrics import count_requests
 from app.web.unknown import answer_unknown_routes
 from components import ids
 from components.heatmap_page import heatmap_page
@@ -92,6 +93,7 @@ def create_app(
     dash_app.layout = heatmap_page()
     register_callbacks(dash_app, heatmaps, pool)
     guard(server, settings)
+    count_requests(server)
     return server
 
 

@@ -10,7 +10,10 @@ from fastapi import FastAPI
 from app import __version__
 from app.api.operations import operations_router
 from app.cache import CacheStats, DiskCache, Memory
+from app.main import create_app
+from app.settings import Settings
 from app.web.metrics import count_requests
+from tests.browser.fake_heatmaps import FakeHeatmaps
 
 
 class Client:
@@ -22,7 +25,7 @@ class Client:
     def request(self, method, path, **options):
         async def run():
             transport = httpx.ASGITransport(self.server, raise_app_exceptions=False)
-            async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as http:
                 return await http.request(method, path, timeout=60, **options)
 
         return asyncio.run(run())
@@ -161,6 +164,24 @@ def test_requests_are_counted_by_route_and_not_by_address():
     # The request for the metrics itself is under way.
     assert figures["liqheat_http_requests_in_flight"] == 1.0
     assert not any(re.search(r'route="[^"]*(active|two|no/such)', name) for name in figures)
+
+
+def test_the_whole_server_counts_pages_and_what_it_refuses():
+    router = operations_router(list, dict)
+    client = Client(create_app(Settings(), FakeHeatmaps(), [router]))
+    client.get("/")
+    client.get("/cache/no/such")
+    client.get("/cache/stats", headers={"host": "elsewhere.example"})
+    figures = samples(client)
+
+    def count(route):
+        return sum(
+            value
+            for name, value in figures.items()
+            if name.startswith("liqheat_http_requests_total") and f'route="{route}"' in name
+        )
+
+    assert (count("page"), count("none"), count("/cache/stats")) == (1.0, 2.0, 0.0)
 
 
 def test_metrics_come_as_openmetrics_to_those_who_prefer_it():
