@@ -16,4 +16,5 @@ def program_version() -> str:
         *_ROOT.glob("ingest/**/*.py"),
         *_ROOT.glob("ingest/sql/*.sql"),
         *_ROOT.glob("app/*.py"),
+        *_ROOT.glob("app/precompute/*.py"),
     )

@@ -8,11 +8,17 @@ STEPS = migrations()
 BTC = "'binance', 'BTCUSDT'"
 ROWS = {  # one row that each version could already hold
     1: f"INSERT INTO open_interest VALUES ({BTC}, '2026-01-01', 7, NULL)",
-    2: f"INSERT INTO liquidation_snapshots VALUES ('2026-01-01', {BTC}, 100, 'long', 5, 0)",
+    2: "INSERT INTO exchange_health VALUES ('binance', 'live', NULL, NULL, 0, '2026-01-01')",
     3: f"INSERT INTO simulated_positions VALUES ({BTC}, '2026-01-01', NULL, 'open', 'long', 1, "
     "100, 10, 90)",
+    4: f"INSERT INTO liquidation_snapshots VALUES (1, '2026-01-01', {BTC}, 100, 'long', 5, 0)",
 }
-TABLES = {1: "open_interest", 2: "liquidation_snapshots", 3: "simulated_positions"}
+TABLES = {
+    1: "open_interest",
+    2: "exchange_health",
+    3: "simulated_positions",
+    4: "liquidation_snapshots",
+}
 
 
 def test_steps_are_numbered_without_holes():
@@ -74,17 +80,7 @@ def test_a_failing_step_leaves_the_version_before_it(tmp_path):
         ).fetchone() == (0,)
     with Store.open(path) as store, store.cursor() as cursor:
         assert schema_version(cursor) == len(STEPS)
-        assert count(cursor, "liquidation_snapshots") == 1
-
-
-def test_snapshots_are_unique_by_time_market_bucket_and_side():
-    with Store.open(":memory:") as store, store.cursor() as cursor:
-        cursor.execute(ROWS[2])
-        with pytest.raises(duckdb.ConstraintException):
-            cursor.execute(ROWS[2])
-        cursor.execute(ROWS[2].replace("BTCUSDT", "ETHUSDT"))
-        cursor.execute(ROWS[2].replace("'long'", "'short'"))
-        assert count(cursor, "liquidation_snapshots") == 3
+        assert count(cursor, "exchange_health") == 1
 
 
 def at_version(path, version):

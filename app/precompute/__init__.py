@@ -1,0 +1,1 @@
+"""Snapshots computed ahead: what `liqheat precompute` does, and where answers read them."""

@@ -1,0 +1,121 @@
+"""A market's level book: computed whole, or grown from a checkpoint."""
+
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from app.errors import NoData
+from app.markets import load_market
+from app.precompute.inputs import Inputs, digests
+from app.precompute.pieces import floor_to
+from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
+from components.view import Candles
+from engine.book import LevelBook
+from engine.growth import GrowingBook
+from engine.market import Market
+from engine.models import FlowModel
+from ingest.bars import Bars
+from ingest.snapshots import DAY, Checkpoint
+from ingest.store import LATE, Store
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """A book of all bars, and the checkpoint to keep; None if the one there is stays."""
+
+    book: LevelBook
+    checkpoint: Checkpoint | None
+
+
+def settled(inputs: Inputs) -> datetime:
+    """Return the end of the last day about which no more is expected.
+
+    Later rows of both candles and open interest are stored, so that a sample which comes late
+    does not change the past of a checkpoint. [UTC]
+    """
+    assert inputs.market.open_interest_last is not None
+    return floor_to(min(inputs.extent.last, inputs.market.open_interest_last) - LATE, DAY)
+
+
+def whole_book(store: Store, inputs: Inputs, model: FlowModel) -> Computed:
+    """Return a market's book computed from its beginning.
+
+    Raises
+    ------
+    NoData
+        If no bar has open interest, or only the last.
+    """
+    market = load_market(store, _bars(store, inputs, inputs.begin))
+    if not len(market):
+        raise NoData(
+            f"Open interest of {market.symbol} on {market.exchange} is known at the end of the "
+            f"last bar only, so there is no change of it to map yet."
+        )
+    stored = build_stored(market, model)
+    head, _ = _split(market, settled(inputs))
+    kept = None
+    if len(head) and not _lacks_takers(head, model):
+        kept = _checkpoint(store, inputs, build_stored(head, model))
+    return Computed(stored.book, kept)
+
+
+def grown_book(store: Store, inputs: Inputs, model: FlowModel, kept: Checkpoint) -> Computed | None:
+    """Return a market's book grown from a checkpoint, None if the checkpoint is damaged."""
+    stored = from_bytes(kept.content, inputs.market, model.parameters)
+    if stored is None:
+        return None
+    growing = GrowingBook(stored.book)
+    bars = _bars(store, inputs, kept.stop)
+    known = replace(bars, initial_open_interest=stored.book.last.open_interest)
+    head, tail = _split(load_market(store, known), settled(inputs))
+    new = None
+    if len(head):
+        stored = _extended(stored, growing.append(head), head)
+        new = _checkpoint(store, inputs, stored)
+    return Computed(growing.append(tail) if len(tail) else stored.book, new)
+
+
+def _bars(store: Store, inputs: Inputs, start: datetime) -> Bars:
+    name = inputs.market.exchange, inputs.market.symbol
+    return store.bars(*name, start, inputs.market.last, inputs.intervals)
+
+
+def _split(market: Market, moment: datetime) -> tuple[Market, Market]:
+    """Return the bars that end by a moment, and the others."""
+    ends = market.open_time + np.timedelta64(market.interval)
+    ended = int(np.searchsorted(ends, time64(moment), side="right"))
+    return _slice(market, slice(0, ended)), _slice(market, slice(ended, None))
+
+
+def _slice(market: Market, bars: slice) -> Market:
+    arrays: dict[str, Any] = {
+        field.name: value[bars]
+        for field in fields(market)
+        if isinstance(value := getattr(market, field.name), np.ndarray)
+    }
+    return replace(market, **arrays)
+
+
+def _lacks_takers(market: Market, model: FlowModel) -> bool:
+    """Return whether the model can't begin with these bars, though it can with later ones."""
+    return model.parameters.side_rule == "taker" and bool(np.isnan(market.taker_buy_volume).all())
+
+
+def _checkpoint(store: Store, inputs: Inputs, stored: StoredBook) -> Checkpoint:
+    stop = stored.book.stop.astype("datetime64[us]").item().replace(tzinfo=UTC)
+    return Checkpoint(stop, digests(store, inputs, [stop])[stop], to_bytes(stored))
+
+
+def _extended(stored: StoredBook, book: LevelBook, market: Market) -> StoredBook:
+    columns = (market.open_time, market.open, market.high, market.low, market.close)
+    known = (getattr(stored.candles, field.name) for field in fields(Candles))
+    candles = Candles(*(np.concatenate(pair) for pair in zip(known, columns, strict=True)))
+    crossing = {stored.crossing_price, market.crossing_price}
+    return replace(
+        stored,
+        book=book,
+        candles=candles,
+        crossing_price=crossing.pop() if len(crossing) == 1 else "mark or last",
+    )

@@ -1,0 +1,80 @@
+"""What happened to positions in a span of a book, event by event."""
+
+import numpy as np
+
+from engine.book import LevelBook
+from engine.kernels import Floats
+from ingest.columns import Arrays
+
+_OPENED, _CLOSED, _LIQUIDATED = 0, 1, 2
+
+
+def events_of(book: LevelBook, start: np.datetime64, stop: np.datetime64) -> Arrays:
+    """Return the events of the bars that end in ``start < time <= stop``, oldest first.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``time`` (end of the bar), ``side`` (0 longs, 1 shorts), ``event`` (0 opened, 1 closed,
+        2 liquidated), ``price`` (entry, the bar's close, liquidation price) [quote], ``quantity``
+        [base], ``leverage`` (NaN for closings, which all levels share).
+    """
+    ends = book.open_time + np.timedelta64(book.interval)
+    first, last = (int(i) for i in np.searchsorted(ends, (start, stop), side="right"))
+    parts = (_opened(book, first, last), _closed(book, first, last), _liquidated(book, first, last))
+    bar, side, event, price, quantity, leverage = (
+        np.concatenate(columns) for columns in zip(*parts, strict=True)
+    )
+    order = np.argsort(bar, kind="stable")
+    return {
+        "time": ends[bar[order]],
+        "side": side[order].astype(np.int8),
+        "event": event[order].astype(np.int8),
+        "price": price[order],
+        "quantity": quantity[order],
+        "leverage": leverage[order],
+    }
+
+
+def _opened(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...]:
+    weight = book.tiers.weight[book.bars.regime[first:last]]
+    size = book.ledger.opened[first + 1 : last + 1, :, None] * weight[:, None, :]
+    bar, side, tier = np.nonzero(size > 0.0)
+    quantity = size[bar, side, tier]
+    bar = bar + first
+    event = np.full(bar.size, _OPENED)
+    return bar, side, event, book.bars.entry[bar], quantity, _leverages(book)[tier]
+
+
+def _closed(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...]:
+    size = book.ledger.closed[first + 1 : last + 1]
+    bar, side = np.nonzero(size > 0.0)
+    quantity = size[bar, side]
+    bar = bar + first
+    unknown = np.full(bar.size, np.nan)
+    return bar, side, np.full(bar.size, _CLOSED), book.close[bar], quantity, unknown
+
+
+def _liquidated(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...]:
+    death = book.death[:last]
+    birth, side, tier = np.nonzero((death >= first) & (death < last))
+    bar = death[birth, side, tier].astype(np.int64)
+    ledger, regime = book.ledger, book.bars.regime[birth]
+    # Crossing comes before closing: the state before the bar of death counts.
+    epochs = ledger.epoch[bar, side] - ledger.epoch[birth + 1, side]
+    left = ledger.survival[bar, side] / ledger.survival[birth + 1, side]
+    size = ledger.opened[birth + 1, side] * book.tiers.weight[regime, tier]
+    size = size * left * np.ldexp(1.0, -512 * np.minimum(epochs, 3))
+    if book.closings.bar.size:
+        taken = np.zeros(book.death.size)
+        np.add.at(taken, book.closings.level, book.closings.size)
+        _, sides, leverages = book.death.shape
+        size = np.maximum(size - taken[(birth * sides + side) * leverages + tier], 0.0)
+    price = book.bars.entry[birth] * book.tiers.ratio[regime, side, tier]
+    kept = size > 0.0
+    columns = (bar, side, np.full(bar.size, _LIQUIDATED), price, size, _leverages(book)[tier])
+    return tuple(column[kept] for column in columns)
+
+
+def _leverages(book: LevelBook) -> Floats:
+    return np.array(book.parameters.profile.leverage, np.float64)

@@ -1,0 +1,336 @@
+"""Stored snapshots: series of them, what has been computed of each, and what it was made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from ingest.columns import Arrays
+from ingest.database import run
+from ingest.intervals import BarIntervals
+from ingest.store import LATE, Store, naive
+
+DAY = timedelta(days=1)
+
+_ALWAYS = {
+    "start": naive(datetime(1, 1, 1, tzinfo=UTC)),
+    "stop": naive(datetime(9999, 1, 1, tzinfo=UTC)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Snapshots of one market under one model on one grid.
+
+    Attributes
+    ----------
+    exchange, symbol : str
+        The market.
+    model : str
+        The model's name and all its parameters.
+    interval : timedelta
+        Between snapshots.
+    width : float
+        Of the price buckets, whose edges are multiples of it. [quote]
+    bins : int or None
+        Number of buckets that the width was chosen for, None where it was given.
+    program : str
+        Digest of the sources that compute it.
+    watermark : str or None
+        Of the market when all pieces were last known to be current.
+    begin : datetime or None
+        Where the book that they were then drawn from begins. [UTC]
+    id : int
+        Number in its database, 0 before it has one.
+    """
+
+    exchange: str
+    symbol: str
+    model: str
+    interval: timedelta
+    width: float
+    bins: int | None
+    program: str
+    watermark: str | None = None
+    begin: datetime | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is computed at once: the snapshots of one UTC day, as far as it is known.
+
+    Attributes
+    ----------
+    start : datetime
+        Of the day. [UTC]
+    stop : datetime
+        Time of its last snapshot, the day's end where it is whole. [UTC]
+    inputs : str
+        Digest of all that it was computed from.
+    has_events : bool
+        Whether position events were made too.
+    """
+
+    start: datetime
+    stop: datetime
+    inputs: str
+    has_events: bool
+
+    @property
+    def end(self) -> datetime:
+        """End of the day. [UTC]"""
+        return self.start + DAY
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PieceRows:
+    """A piece with its rows, columns by name as `ingest.snapshots.write` takes them.
+
+    Attributes
+    ----------
+    piece : Piece
+        What it is.
+    cells : dict of ndarray
+        ``timestamp``, ``price_bucket`` (low edge), ``side`` (0 longs, 1 shorts),
+        ``active_volume``, ``consumed_volume`` [quote].
+    totals : dict of ndarray
+        ``timestamp``, ``open_interest``, and ``opened_…``, ``closed_…``, ``liquidated_…``,
+        ``tracked_…`` of ``long`` and ``short`` [base].
+    events : dict of ndarray or None
+        ``time``, ``side``, ``event`` (0 opened, 1 closed, 2 liquidated), ``price`` [quote],
+        ``quantity`` [base], ``leverage`` (NaN where unknown).
+    """
+
+    piece: Piece
+    cells: Arrays
+    totals: Arrays
+    events: Arrays | None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all tables."""
+        tables = [self.cells["timestamp"], self.totals["timestamp"]]
+        return sum(map(len, tables)) + (len(self.events["time"]) if self.events else 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A book as bytes, the end of its last bar (UTC), and a digest of what it was made of."""
+
+    stop: datetime
+    inputs: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Span (UTC) and price range [quote] of a market's candles of one interval."""
+
+    first: datetime
+    last: datetime
+    low: float
+    high: float
+
+
+# Series and what has been computed of them
+
+
+def find_series(store: Store, exchange: str, symbol: str, model: str) -> list[Series]:
+    """Return the stored series of a market and model, those of other programs too."""
+    market = {"exchange": exchange, "symbol": symbol, "model": model}
+    with store.cursor() as cursor:
+        rows = run(cursor, "snapshot_series", market).fetchall()
+    return [
+        Series(
+            exchange=exchange,
+            symbol=symbol,
+            model=model,
+            interval=timedelta(seconds=seconds),
+            width=width,
+            bins=bins,
+            program=program,
+            watermark=watermark,
+            begin=begin and begin.replace(tzinfo=UTC),
+            id=number,
+        )
+        for number, _, _, _, seconds, width, bins, program, watermark, begin in rows
+    ]
+
+
+def add_series(store: Store, series: Series, outdated: Sequence[Series] = ()) -> Series:
+    """Begin a series in place of outdated ones; return it with its number."""
+    with store.transaction() as cursor:
+        for old in outdated:
+            run(cursor, "drop_snapshot_pieces", {"series_id": old.id, **_ALWAYS})
+            _drop_rows(cursor, {"series_id": old.id, **_ALWAYS})
+            run(cursor, "drop_snapshot_checkpoint", {"series_id": old.id})
+            run(cursor, "drop_snapshot_series", {"series_id": old.id})
+        row = run(
+            cursor,
+            "add_snapshot_series",
+            {
+                "exchange": series.exchange,
+                "symbol": series.symbol,
+                "model": series.model,
+                "interval_seconds": int(series.interval.total_seconds()),
+                "bucket_width": series.width,
+                "bins": series.bins,
+                "program": series.program,
+            },
+        ).fetchone()
+    assert row is not None
+    return replace(series, id=row[0])
+
+
+def pieces(store: Store, series: Series) -> list[Piece]:
+    """Return what has been computed of a series, oldest first."""
+    with store.cursor() as cursor:
+        rows = run(cursor, "snapshot_pieces", {"series_id": series.id}).fetchall()
+    return [
+        Piece(start.replace(tzinfo=UTC), stop.replace(tzinfo=UTC), inputs, has_events)
+        for start, stop, inputs, _, has_events in rows
+    ]
+
+
+def checkpoint(store: Store, series: Series) -> Checkpoint | None:
+    """Return the book that a series goes on from, None if there is none."""
+    with store.cursor() as cursor:
+        row = run(cursor, "snapshot_checkpoint", {"series_id": series.id}).fetchone()
+    return None if row is None else Checkpoint(row[0].replace(tzinfo=UTC), row[1], row[2])
+
+
+def write(
+    store: Store, series: Series, group: Sequence[PieceRows], kept: Checkpoint | None = None
+) -> None:
+    """Store pieces, and a checkpoint if there is one, in one transaction.
+
+    They replace what was stored of the same days.
+    """
+    with store.transaction() as cursor:
+        for rows in group:
+            write_piece(cursor, series, rows)
+        if kept is not None:
+            write_checkpoint(cursor, series, kept)
+
+
+def write_piece(cursor: duckdb.DuckDBPyConnection, series: Series, rows: PieceRows) -> None:
+    """Replace what is stored of a piece's day; the caller's transaction makes it whole."""
+    piece = rows.piece
+    drop_piece(cursor, series, piece)
+    named = {"series_id": series.id, "exchange": series.exchange, "symbol": series.symbol}
+    for table, batch in (
+        ("liquidation_snapshots", rows.cells),
+        ("snapshot_totals", rows.totals),
+        ("position_events", rows.events),
+    ):
+        if batch is not None and len(next(iter(batch.values()))):
+            cursor.register("batch", batch)
+            run(cursor, f"add_{table}", named)
+            cursor.unregister("batch")
+    add_piece(cursor, series, piece, len(rows.cells["timestamp"]))
+
+
+def drop_piece(cursor: duckdb.DuckDBPyConnection, series: Series, piece: Piece) -> None:
+    """Remove what is stored of a piece's day."""
+    span = {"series_id": series.id, "start": naive(piece.start), "stop": naive(piece.end)}
+    stored = run(cursor, "drop_snapshot_pieces", span).fetchone()
+    if stored and stored[0]:
+        # Rows are only ever stored with their piece, so a new day need not be searched for.
+        _drop_rows(cursor, span)
+
+
+def add_piece(cursor: duckdb.DuckDBPyConnection, series: Series, piece: Piece, cells: int) -> None:
+    """Record a piece as computed."""
+    values = {
+        "series_id": series.id,
+        "start": naive(piece.start),
+        "stop": naive(piece.stop),
+        "inputs": piece.inputs,
+        "cells": cells,
+        "has_events": piece.has_events,
+    }
+    run(cursor, "add_snapshot_piece", values)
+
+
+def write_checkpoint(cursor: duckdb.DuckDBPyConnection, series: Series, kept: Checkpoint) -> None:
+    """Replace a series' checkpoint."""
+    run(cursor, "drop_snapshot_checkpoint", {"series_id": series.id})
+    values = {"stop": naive(kept.stop), "inputs": kept.inputs, "content": kept.content}
+    run(cursor, "add_snapshot_checkpoint", {"series_id": series.id} | values)
+
+
+def mark_current(store: Store, series: Series, watermark: str | None, begin: datetime) -> None:
+    """Remember for which state of the market all pieces are known to be current, or for none."""
+    if (watermark, begin) != (series.watermark, series.begin):
+        with store.transaction() as cursor:
+            values = {"watermark": watermark, "book_start": naive(begin)}
+            run(cursor, "set_snapshot_watermark", {"series_id": series.id} | values)
+
+
+def _drop_rows(cursor: duckdb.DuckDBPyConnection, span: dict[str, Any]) -> None:
+    for table in ("liquidation_snapshots", "snapshot_totals", "position_events"):
+        run(cursor, f"drop_{table}", span)
+
+
+# What they are computed from
+
+
+def extent(
+    store: Store, exchange: str, symbol: str, seconds: int, start: datetime, stop: datetime
+) -> Extent | None:
+    """Return span and price range of candles with ``start <= open_time < stop``, None if none."""
+    named = {"exchange": exchange, "symbol": symbol, "interval_seconds": seconds}
+    span = {"start": naive(start), "stop": naive(stop)}
+    with store.cursor() as cursor:
+        row = run(cursor, "input_extent", named | span).fetchone()
+    if row is None or row[0] is None:
+        return None
+    return Extent(row[0].replace(tzinfo=UTC), row[1].replace(tzinfo=UTC), row[2], row[3])
+
+
+def input_digests(
+    store: Store,
+    exchange: str,
+    symbol: str,
+    intervals: BarIntervals,
+    start: datetime,
+    cuts: Sequence[datetime],
+) -> dict[datetime, tuple[int, int]]:
+    """Return count and hash of all rows that a book from ``start`` on is made of, by each cut.
+
+    Parameters
+    ----------
+    store : Store
+        Where the rows are.
+    exchange, symbol : str
+        The market.
+    intervals : BarIntervals
+        Of the candles that are read.
+    start : datetime
+        Where the book begins.
+    cuts : sequence of datetime
+        Moments; a row counts from the first one on at which it is known. [UTC]
+    """
+    named = {"exchange": exchange, "symbol": symbol}
+    parameters = {
+        "interval_seconds": intervals.seconds,
+        "mark_interval_seconds": intervals.mark_seconds,
+        "start": naive(start),
+        "late_seconds": LATE.total_seconds(),
+        "cuts": [naive(cut) for cut in cuts],
+    }
+    with store.cursor() as cursor:
+        cursor.execute("BEGIN")
+        found = run(cursor, "input_digests", named | parameters).fetchall()
+        (tiers,) = run(cursor, "input_tiers", named).fetchall()
+    new = {cut.replace(tzinfo=UTC): (rows, total) for cut, rows, total in found}
+    count, total = tiers
+    digests = {}
+    for cut in sorted(set(cuts)):
+        more, of_them = new.get(cut, (0, 0))
+        count, total = count + more, total + of_them
+        digests[cut] = (count, total)
+    return digests

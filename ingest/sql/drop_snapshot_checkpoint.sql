@@ -1,0 +1,3 @@
+-- Forget a series' checkpoint.
+DELETE FROM snapshot_checkpoints
+WHERE series_id = $series_id;
