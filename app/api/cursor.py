@@ -1,9 +1,9 @@
-"""Walking through a long map page by page, on one grid whatever arrives meanwhile."""
+"""Walking page by page, through a long map on one grid, whatever arrives meanwhile."""
 
 import base64
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import orjson
@@ -73,8 +73,7 @@ class Page:
     @property
     def cursor(self) -> str:
         """The page as a parameter."""
-        parts = [self.start, self.stop, self.step, self.low, self.high]
-        return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+        return written(self.start, self.stop, self.step, self.low, self.high)
 
 
 def first_page(grid: Grid, whole: HeatmapRequest) -> Page:
@@ -86,22 +85,45 @@ def first_page(grid: Grid, whole: HeatmapRequest) -> Page:
 def page_at(cursor: str, whole: HeatmapRequest) -> Page:
     """Return the page that a cursor names; ``ValueError`` if it names none."""
     try:
-        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        start, stop, step, low, high = orjson.loads(text)
+        start, stop, step, low, high = read(cursor)
         page = Page(whole, int(start), int(stop), int(step), float(low), float(high))
         sound = 0 < page.step <= _DAY_31 and 0 <= page.start < page.stop <= _YEAR_2100
     except (ValueError, TypeError, OverflowError):
         sound = False
     if not sound:
-        raise ValueError(
-            "cursor must be that of the page before, with its other parameters as they were"
-        )
+        raise NotACursor
     return page
 
 
-def next_link(path: str, query: BaseModel, after: Page | None) -> str | None:
+class NotACursor(ValueError):
+    """A cursor names no page."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "cursor must be that of the page before, with its other parameters as they were"
+        )
+
+
+def written(*parts: str | float) -> str:
+    """Return a cursor that holds a page's place."""
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def read(cursor: str) -> list[Any]:
+    """Return what a cursor holds, which is not checked; `NotACursor` if it holds nothing."""
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        parts = orjson.loads(text)
+    except ValueError as e:
+        raise NotACursor from e
+    if not isinstance(parts, list):
+        raise NotACursor
+    return parts
+
+
+def next_link(path: str, query: BaseModel, cursor: str | None) -> str | None:
     """Return the address of the next page, None after the last."""
-    if after is None:
+    if cursor is None:
         return None
     asked = query.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"})
-    return f"{path}?{urlencode(asked | {'cursor': after.cursor})}"
+    return f"{path}?{urlencode(asked | {'cursor': cursor})}"

@@ -130,12 +130,13 @@ def _timeseries(heatmaps: StoredHeatmaps, query: TimeseriesQuery, path: str) -> 
     _check_size(query, min(query.limit, page.columns), page.buckets, heatmaps)
     request, after = page.request(query.limit), page.after(query.limit)
     maps = heatmaps.maps(request)
-    link = next_link(path, query, after)
+    cursor = after.cursor if after else None
+    link = next_link(path, query, cursor)
     return Answer(
         document=lambda: {
             "data": list(_snapshots(maps, query)),
             "next": link,
-            "cursor": after.cursor if after else None,
+            "cursor": cursor,
             "meta": meta(request, maps, maps.whole),
         },
         table=lambda: _rows(maps, query),

@@ -157,7 +157,7 @@ class HeatmapQuery(SpanQuery, ModelQuery):
         start, stop = span(self, heatmaps, exchanges)
         step = INTERVALS[self.interval] if self.interval else None
         if step is not None:
-            _check_columns(stop - start, step, most)
+            check_columns(stop - start, step, most)
         return HeatmapRequest(
             symbol=self.symbol,
             start=start,
@@ -201,7 +201,8 @@ def span(
     return start, stop
 
 
-def _check_columns(length: timedelta, step: timedelta, most: int) -> None:
+def check_columns(length: timedelta, step: timedelta, most: int) -> None:
+    """Raise ``ValueError`` naming an interval that fits if there would be too many columns."""
     wanted = -(-length // step)
     if wanted > most:
         fitting = [name for name, width in INTERVALS.items() if length / width <= most]
