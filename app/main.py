@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
+from app.api import errors
 from app.callbacks import register_callbacks
 from app.heatmaps import Heatmaps
 from app.settings import Settings
@@ -69,6 +70,7 @@ def create_app(
     )
     add_docs(server)
     server.mount("/bootstrap", StaticFiles(directory=_bootstrap_folder()))
+    errors.install(server)
     for router in (*routers, _health(routers)):
         server.include_router(router)
     # Before Dash, whose pages answer every other address with HTML.

@@ -66,6 +66,8 @@ def _build_demo(path: Path) -> None:
 
 
 def _serve(settings: Settings) -> None:
+    from app.api.answers import Answers
+    from app.api.routers import api_routers
     from app.heatmaps import StoredHeatmaps
     from app.main import create_app
     from app.server import address, listen, serve_until_stopped, warm_up
@@ -74,7 +76,8 @@ def _serve(settings: Settings) -> None:
     with listen(settings.host, settings.port) as bound, Store.open(settings.database) as store:
         store.lock_down()  # what a page asks for never reads another file
         heatmaps = StoredHeatmaps(store, settings)
-        server = create_app(settings, heatmaps)
+        answers = Answers(heatmaps.disk, settings.threads)
+        server = create_app(settings, heatmaps, api_routers(heatmaps, answers))
         warm_up(heatmaps)
         where = address(bound)
         try:
@@ -82,4 +85,5 @@ def _serve(settings: Settings) -> None:
                 server, bound, lambda: typer.echo(f"Open {where} (Ctrl-C stops the server)")
             )
         finally:
+            answers.close()
             heatmaps.close()

@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from app.web.paths import is_api
 from ingest.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,18 @@ def test_serve_names_its_address_answers_there_and_ends_when_told(start, tmp_pat
     process.wait(DEADLINE)
     # What it had open can be opened again.
     Store.open(tmp_path / "market.duckdb").close()
+
+
+def test_serve_answers_programs_too(start, tmp_path):
+    _, address = start("--database", tmp_path / "market.duckdb")
+    with httpx.Client(base_url=address, timeout=DEADLINE) as http:
+        paths = http.get("/openapi.json").json()["paths"]
+        assert {"/health", "/metrics", "/liquidations/heatmap"} <= set(paths)
+        # What is not known for one is neither limited nor answered in JSON.
+        assert [path for path in paths if not is_api(path)] == []
+        nothing = http.get("/liquidations/heatmap", params={"symbol": "BTCUSDT"})
+    assert nothing.status_code == 404
+    assert "BTCUSDT" in nothing.json()["detail"]
 
 
 def run(folder, *arguments, **variables):

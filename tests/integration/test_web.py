@@ -25,6 +25,11 @@ def symbols():
     return ["BTCUSDT"]
 
 
+@router.get("/symbols/{number}")
+def symbol(number: int):
+    raise ValueError("symbols are numbered from 1")
+
+
 @router.get("/liquidations/{layer}")
 def layer(layer: str):
     return layer
@@ -96,6 +101,12 @@ def test_an_unknown_route_of_the_interface_is_a_json_404(client, prefix, method)
 def test_routes_that_there_are_answer(client):
     assert client.get("/symbols").json() == ["BTCUSDT"]
     assert client.get("/liquidations/active").json() == "active"
+
+
+def test_what_a_caller_asked_wrongly_is_json(client):
+    answer = client.get("/symbols/0")
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["msg"] == "symbols are numbered from 1"
 
 
 @pytest.mark.parametrize(
