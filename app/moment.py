@@ -88,6 +88,12 @@ class MomentMap:
             return np.zeros(2)
         return self.tracked / self.open_interest
 
+    def sums(self, measure: Measure) -> Floats:
+        """Return all exchanges' and leverages' sums by side and bucket, shape (2, buckets)."""
+        count = len(self.leverages)
+        drawn = [_drawn(levels, self.edges, count, measure) for levels in self.levels.values()]
+        return np.asarray(np.sum(drawn, axis=(0, 2)))
+
     def cumulative(self) -> Floats:
         """Return what is liquidated on the way to each bucket's far end, shape (2, buckets).
 

@@ -58,9 +58,14 @@ class HeatmapRequest(BaseModel):
 
     def assumed(self) -> FlowModel:
         """Return the model with the request's changes; ``ValueError`` if it can't be."""
-        changes: dict[str, object] = {}
-        if self.profile:
-            changes["profile"] = parse_profile(self.profile)
-        if self.side_rule:
-            changes["side_rule"] = self.side_rule
-        return find_model(self.model, **changes)
+        return assumed_model(self.model, self.profile, self.side_rule)
+
+
+def assumed_model(model: str, profile: str, side_rule: str) -> FlowModel:
+    """Return a model with changes where they are not empty; ``ValueError`` if it can't be."""
+    changes: dict[str, object] = {}
+    if profile:
+        changes["profile"] = parse_profile(profile)
+    if side_rule:
+        changes["side_rule"] = side_rule
+    return find_model(model, **changes)

@@ -87,18 +87,23 @@ Side = Literal["both", "long", "short"]
 Breakdown = Literal["none", "exchange"]
 
 
-class MarketQuery(BaseModel):
-    """A symbol on some exchanges."""
+class ExchangesQuery(BaseModel):
+    """Some exchanges."""
 
     model_config = ConfigDict(extra="forbid")
 
-    symbol: Symbol
     exchanges: Exchanges = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The exchanges asked for; empty for all."""
         return tuple(dict.fromkeys(n.strip() for n in self.exchanges.split(",") if n.strip()))
+
+
+class MarketQuery(ExchangesQuery):
+    """A symbol on some exchanges."""
+
+    symbol: Symbol
 
 
 class SpanQuery(MarketQuery):

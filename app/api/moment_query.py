@@ -1,0 +1,132 @@
+"""What a caller may ask of one moment, and what an answer about it says of itself."""
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.api.answers import Format
+from app.api.formats import iso
+from app.api.meta import Sides
+from app.api.parameters import (
+    MarketQuery,
+    ModelQuery,
+    PositivePrice,
+    Price,
+    Time,
+    known_exchanges,
+)
+from app.heatmaps import StoredHeatmaps
+from app.moment import MomentMap
+from app.request import MOST_BUCKETS, HeatmapRequest
+from engine.version import engine_version
+
+SHOWN = timedelta(days=7)
+"""The price buckets hold the candles of so long before the moment, where no prices are asked."""
+
+
+class MomentQuery(MarketQuery, ModelQuery):
+    """The map of a market at one moment."""
+
+    time: Time | None = Field(
+        default=None,
+        description="ISO 8601 or Unix milliseconds; UTC where it names no zone; end of the data "
+        "if left out",
+    )
+    price_bins: int = Field(
+        default=200, ge=1, le=MOST_BUCKETS, description="price buckets, at most, of a round width"
+    )
+    price_bin_size: PositivePrice | None = Field(
+        default=None, description="width of the price buckets, instead of their number [quote]"
+    )
+    price_low: Price | None = Field(
+        default=None, description="around the candles of 7 days before the moment if left out"
+    )
+    price_high: PositivePrice | None = None
+    format: Format = "json"
+
+    def moment(self, heatmaps: StoredHeatmaps) -> tuple[HeatmapRequest, MomentMap]:
+        """Return the map, and the request that it answers.
+
+        Raises
+        ------
+        UnknownExchange
+            If an exchange is not one.
+        NoData
+            If nothing is stored for the symbol, or for the moment.
+        ValueError
+            If there can't be such price buckets; the message says what can.
+        """
+        exchanges = known_exchanges(self.names, heatmaps)
+        time = self.time or heatmaps.extent(self.symbol, exchanges)[1]
+        request = HeatmapRequest(
+            symbol=self.symbol,
+            start=time - SHOWN,
+            stop=time,
+            exchanges=exchanges,
+            model=self.model,
+            profile=self.leverage_weights,
+            side_rule=self.side_rule,
+            buckets=self.price_bins,
+            bucket_width=self.price_bin_size,
+            price_low=self.price_low,
+            price_high=self.price_high,
+        )
+        return request, heatmaps.moment(request, time)
+
+
+class MomentMeta(BaseModel):
+    """What an answer about one moment was computed from, and how."""
+
+    symbol: str
+    exchanges: list[str] = Field(description="those whose levels are known at the time")
+    time: str
+    last_price: float = Field(description="last close at the time [quote]")
+    price_exchange: str = Field(description="whose close that is: most open interest")
+    price_bin_size: float
+    model: str
+    leverage_weights: str
+    side_rule: str
+    units: dict[str, str]
+    coverage: Sides
+    crossing_price: str
+    assumed_margin: list[str]
+    simulated: bool
+    data_end: str
+    data_watermark: str
+    engine_version: str
+
+
+def moment_meta(request: HeatmapRequest, moment: MomentMap) -> dict[str, Any]:
+    """Return what `MomentMeta` describes."""
+    assumed = request.assumed().parameters
+    longs, shorts = moment.coverage.tolist()
+    return {
+        "symbol": moment.symbol,
+        "exchanges": list(moment.levels),
+        "time": iso(moment.time),
+        "last_price": moment.last_price,
+        "price_exchange": moment.candle_exchange,
+        "price_bin_size": bin_size(moment),
+        "model": request.model,
+        "leverage_weights": str(assumed.profile),
+        "side_rule": assumed.side_rule,
+        "units": {"price": "quote currency", "notional": "quote currency", "time": "UTC"},
+        "coverage": {"long": longs, "short": shorts},
+        "crossing_price": moment.crossing_price,
+        "assumed_margin": list(moment.assumed_margin),
+        "simulated": moment.simulated,
+        "data_end": iso(moment.data_stop),
+        "data_watermark": moment.watermark,
+        "engine_version": engine_version(),
+    }
+
+
+def bin_size(moment: MomentMap) -> float:
+    """Return the width of a price bucket, without the last digits' noise. [quote]"""
+    return float(f"{(moment.edges[-1] - moment.edges[0]) / (moment.edges.size - 1):.12g}")
+
+
+def is_live(moment: MomentMap) -> bool:
+    """Return whether new data may change the map."""
+    return bool(moment.time >= moment.data_stop)
