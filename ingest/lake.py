@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 import duckdb
 import orjson
-from pydantic import BaseModel, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt, PositiveInt, ValidationError
 
 from ingest.database import migrations, run, statement
 from ingest.errors import FileError
@@ -113,7 +113,7 @@ class Contents(BaseModel):
     """What ``lake.json`` says."""
 
     format: str = FORMAT
-    format_version: int = FORMAT_VERSION
+    format_version: PositiveInt = FORMAT_VERSION
     schema_version: NonNegativeInt
     program_version: str
     written_at: str
@@ -340,6 +340,8 @@ def reading(path: Path) -> Iterator[None]:
         raise KeyboardInterrupt from e
     except duckdb.OutOfMemoryException as e:
         raise StoreError(f"{path} could not be read: {first_line(e)}") from e
+    except duckdb.ConversionException as e:
+        raise FileError(path, "values of the types of the table", first_line(e)) from e
     except duckdb.Error as e:
         raise FileError(path, "a whole Parquet file", first_line(e)) from e
 
@@ -396,7 +398,7 @@ def _encoded(value: str) -> str:
 
 def _check_version(path: Path, name: str, said: dict[str, Any], known: int) -> None:
     version = said.get(name)
-    if isinstance(version, int) and version > known:
-        raise FileError(
-            path, f"{name} {known} or less; upgrade liqheat to read this lake", str(version)
-        )
+    if not isinstance(version, int):
+        raise FileError(path, f"a number as {name}", repr(version))
+    if version > known:
+        raise FileError(path, f"{name} {known} or less (a newer liqheat reads it)", str(version))

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,8 +107,9 @@ def write_lake(
     OSError
         If it can't be written.
     """
-    check_target(folder, replace=replace)
     folder = folder.resolve()
+    _finish_replacement(folder)
+    check_target(folder, replace=replace)
     with _unfinished(folder) as unfinished, store.cursor() as cursor:
         cursor.execute("BEGIN")  # so that all statements see one moment
         plan = _plan(cursor, exchanges, symbol)
@@ -169,26 +171,25 @@ def _contents(
     program_version: str,
     now: datetime,
 ) -> Contents:
-    revisions = {}
-    database_id = _meta(cursor, "database_id")
-    for _, exchange, symbol, revision in run(cursor, "revisions").fetchall():
-        revisions[exchange, symbol] = revision
-    markets = sorted({(part.exchange, part.symbol) for part in plan})
+    revisions = {
+        (exchange, symbol): revision
+        for _, exchange, symbol, revision in run(cursor, "revisions").fetchall()
+    }
+    rows: Counter[str] = Counter()
+    by_market: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for part in plan:
+        rows[part.kind.name] += part.rows
+        by_market[part.exchange, part.symbol][part.kind.name] += part.rows
     return Contents(
         schema_version=schema_version(cursor),
         program_version=program_version,
         written_at=now.astimezone(UTC).isoformat(timespec="seconds"),
         simulated=_meta(cursor, "simulated") == "true",
-        database_id=database_id,
-        rows=_rows(plan),
+        database_id=_meta(cursor, "database_id"),
+        rows=rows,
         markets=[
-            LakeMarket(
-                exchange=exchange,
-                symbol=symbol,
-                revision=revisions.get((exchange, symbol), 0),
-                rows=_rows([p for p in plan if (p.exchange, p.symbol) == (exchange, symbol)]),
-            )
-            for exchange, symbol in markets
+            LakeMarket(exchange=key[0], symbol=key[1], revision=revisions.get(key, 0), rows=of_kind)
+            for key, of_kind in sorted(by_market.items())
         ],
     )
 
@@ -196,13 +197,6 @@ def _contents(
 def _meta(cursor: duckdb.DuckDBPyConnection, key: str) -> str:
     row = run(cursor, "meta", {"key": key}).fetchone()
     return str(row[0]) if row else ""
-
-
-def _rows(plan: Sequence[Planned]) -> dict[str, int]:
-    rows: dict[str, int] = {}
-    for part in plan:
-        rows[part.kind.name] = rows.get(part.kind.name, 0) + part.rows
-    return rows
 
 
 @contextmanager
@@ -236,7 +230,6 @@ def _unfinished(folder: Path) -> Iterator[Path]:
 
     It is locked meanwhile: what a killed run left behind is not, and is removed here.
     """
-    _finish_replacement(folder)
     _remove_leftovers(folder)
     unfinished = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}.part")
     unfinished.mkdir()
@@ -277,7 +270,11 @@ def _put_in_place(unfinished: Path, folder: Path) -> None:
         unfinished.rename(folder)
     elif not _swap(unfinished, folder):
         folder.rename(_replaced(folder))
-        unfinished.rename(folder)
+        try:
+            unfinished.rename(folder)
+        except OSError:
+            _replaced(folder).rename(folder)
+            raise
         shutil.rmtree(_replaced(folder), ignore_errors=True)
 
 
@@ -295,7 +292,7 @@ def _replaced(folder: Path) -> Path:
 
 
 def _finish_replacement(folder: Path) -> None:
-    """Tidy up after a run that was killed between the two steps."""
+    """Tidy up after a run that was killed between the two steps, or after them."""
     replaced = _replaced(folder)
     if replaced.exists() and not folder.exists():
         replaced.rename(folder)
