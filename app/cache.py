@@ -112,7 +112,7 @@ class DiskCache:
         try:
             return self._cache.read_bytes(key)
         except Damaged as e:
-            log.warning("The cached result %s can't be read and is computed anew: %s", key, e)
+            log.warning("The cached result %s is damaged and is computed anew: %s", key, e)
         except _BROKEN as e:
             self._fail(f"The cache {self._folder} can't be read", e)
         self._tally.error()

@@ -2,7 +2,9 @@
 
 import io
 import logging
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.stored_shapes import check_arrays
 from components.view import Candles
 from engine.book import LevelBook
 from engine.frontier_kernel import Closings
@@ -26,6 +29,12 @@ log = logging.getLogger(__name__)
 _PARTS: dict[str, Any] = {"bars": Bars, "tiers": Tiers, "ledger": Ledger, "closings": Closings}
 LASTING = np.timedelta64(1, "h")
 """How long an exchange's last state stands when its data end before others' do."""
+
+_DAMAGED = (
+    ValueError, TypeError, LookupError, OverflowError, MemoryError, OSError, EOFError,
+    RuntimeError, struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy and zipfile raise where something else is than they expect."""
 
 _CANDLES = [field.name for field in fields(Candles)]
 
@@ -92,9 +101,11 @@ def to_bytes(stored: StoredBook) -> bytes:
 def from_bytes(content: bytes, market: MarketCoverage, parameters: Parameters) -> StoredBook | None:
     """Return what was made into bytes, None (and a line in the log) if they are damaged."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return _read(arrays, market, parameters)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as e:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        check_arrays(arrays)
+        return _read(arrays, market, parameters)
+    except _DAMAGED as e:
         log.warning("A cached book of %s is damaged and is built anew: %s", market.symbol, e)
         return None
 

@@ -154,7 +154,7 @@ def test_a_poisoned_row_is_a_miss_that_is_logged_and_never_run(cache, poison, na
     with caplog.at_level(logging.WARNING):
         assert cache.get("key") is None
     assert not made.exists()
-    assert "The cached result key can't be read" in caplog.text
+    assert "The cached result key is damaged" in caplog.text
     stats = cache.stats()
     assert (stats.hits, stats.misses, stats.errors, stats.usable) == (0, 1, 1, True)
     cache.set("key", b"again")
@@ -248,7 +248,7 @@ def test_a_damaged_file_is_a_miss_that_is_logged(cache, folder, damage, caplog):
     damage(path)
     with caplog.at_level(logging.WARNING):
         assert cache.get("key") is None
-    assert "The cached result key can't be read" in caplog.text
+    assert "The cached result key is damaged" in caplog.text
     assert cache.stats().errors == 1
     cache.set("key", LARGE)
     assert cache.get("key") == LARGE

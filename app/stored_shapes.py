@@ -1,0 +1,66 @@
+"""What arrays a stored book consists of: compiled code does not check where it reads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Bars n, leverages t, regimes of margin rules r, closings of single levels m.
+_SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
+    "candles_open_time": ("datetime64[us]", ("n",)),
+    **{f"candles_{name}": ("float64", ("n",)) for name in ("open", "high", "low", "close")},
+    "open_interest": ("float64", ("n + 1",)),
+    **{
+        f"bars_{name}": ("float64", ("n",))
+        for name in ("entry", "low", "high", "change", "turned_over")
+    },
+    "bars_levered": ("float64", ("n", 2)),
+    "bars_gap": ("bool", ("n",)),
+    "bars_regime": ("int32", ("n",)),
+    "tiers_ratio": ("float64", ("r", 2, "t")),
+    "tiers_weight": ("float64", ("r", "t")),
+    **{
+        f"ledger_{name}": ("float64", ("n + 1", 2))
+        for name in ("opened", "closed", "liquidated", "tracked", "pool", "survival")
+    },
+    "ledger_epoch": ("int32", ("n + 1", 2)),
+    "death": ("int32", ("n", 2, "t")),
+    "closings_bar": ("int32", ("m",)),
+    "closings_level": ("int64", ("m",)),
+    "closings_size": ("float64", ("m",)),
+    "interval": ("int64", ()),
+    "last": ("float64", (2,)),
+    "last_stop": ("datetime64[us]", ()),
+}
+
+
+def check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ``ValueError`` if a book of these arrays would make compiled code read elsewhere."""
+    bars, regimes = arrays["candles_open_time"].size, len(arrays["tiers_weight"])
+    sizes = {
+        "n": bars,
+        "n + 1": bars + 1,
+        "t": arrays["tiers_weight"].shape[-1],
+        "r": regimes,
+        "m": arrays["closings_bar"].size,
+    }
+    for name, (dtype, shape) in _SHAPES.items():
+        wanted = tuple(sizes[part] if isinstance(part, str) else part for part in shape)
+        found = arrays[name]
+        if found.shape != wanted or found.dtype != np.dtype(dtype):
+            raise ValueError(
+                f"{name} must be {dtype} of shape {wanted}, "
+                f"but is {found.dtype} of shape {found.shape}"
+            )
+    _check_range(arrays, "bars_regime", regimes)
+    _check_range(arrays, "closings_bar", bars)
+    _check_range(arrays, "closings_level", arrays["death"].size)
+    if arrays["interval"] <= 0:
+        raise ValueError(f"interval must be positive, but is {arrays['interval']} microseconds")
+
+
+def _check_range(arrays: Mapping[str, NDArray[Any]], name: str, stop: int) -> None:
+    values = arrays[name]
+    if values.size and not (values.min() >= 0 and values.max() < stop):
+        raise ValueError(f"{name} must be from 0 on and below {stop}")
