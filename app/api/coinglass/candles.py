@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from app.api.coinglass.texts import number_texts
 from components.view import Candles
 from engine.kernels import Floats
 from engine.market import Times
@@ -35,10 +36,10 @@ def column_candles(
     latest = np.maximum.accumulate(own)
     still = np.where(latest < 0, candles.open[0], candles.close[latest])
     prices = [
-        _text(np.where(own < 0, still, part[own]))
+        number_texts(np.where(own < 0, still, part[own]))
         for part in (candles.open, candles.high, candles.low, candles.close)
     ]
-    volume = _text(np.round(_per_column(volumes, times), 4))
+    volume = number_texts(np.round(_per_column(volumes, times), 4))
     seconds = times[:-1].astype("datetime64[s]").astype(np.int64).tolist()
     return list(zip(seconds, *prices, volume, strict=True)), np.flatnonzero(own < 0).tolist()
 
@@ -49,8 +50,3 @@ def _per_column(volumes: Arrays, times: Times) -> Floats:
     within = (column >= 0) & (column < columns)
     volume = np.bincount(column[within], volumes["quote_volume"][within], columns)
     return volume.astype(np.float64)  # integers, where there is nothing
-
-
-def _text(numbers: Floats) -> list[str]:
-    """Return numbers as text, without exponents and needless zeros."""
-    return [np.format_float_positional(number, trim="-") for number in numbers]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from app.api.answers import Answer, Answers
 from app.api.coinglass.candles import Candlestick, column_candles
 from app.api.coinglass.envelope import Success, success
+from app.api.coinglass.meta import NOT_THEIRS
 from app.api.coinglass.models import CoinGlassModel, assumed
 from app.api.coinglass.parameters import CoinHeatmapQuery, PairHeatmapQuery
 from app.api.formats import aware, bucket_middles, rounded, unix_milliseconds
@@ -19,11 +20,6 @@ from app.page_state import PageState
 from app.picture import heatmap_request
 from app.request import HeatmapRequest
 from engine.heatmap import Heatmap
-
-NOT_THEIRS = (
-    "Computed by this program from what is stored here, by the model named in meta. It is no data "
-    "of CoinGlass, whose models are not published."
-)
 
 Cell = tuple[int, int, float]
 
