@@ -41,7 +41,8 @@ class Kind:
     time : str or None
         Column whose month (UTC) names the partition; None where a market is one partition.
     key : tuple of str
-        What tells a market's rows apart; empty where rows may repeat.
+        What tells rows that a market has from those that it has not; empty if only all columns
+        and their number do.
     add : str
         Statement that adds the rows of ``batch`` that are not stored yet.
     """

@@ -121,6 +121,7 @@ def write_lake(
         contents = _contents(cursor, plan, program_version, now)
         text = orjson.dumps(contents.model_dump(), option=orjson.OPT_INDENT_2)
         (unfinished / CONTENTS).write_bytes(text + b"\n")
+        check_target(folder, replace=replace)  # it took a while
         _put_in_place(unfinished, folder)
     return contents
 
@@ -217,11 +218,11 @@ def _writing(path: Path) -> Iterator[None]:
 def _is_lake(folder: Path) -> bool:
     """Return whether a folder holds a lake and nothing else, so that it may be replaced."""
     try:
-        Lake.open(folder)
-        names = {child.name for child in folder.iterdir() if not child.name.startswith(".")}
+        Lake.open(folder).parts()
+        hidden = [child for child in folder.iterdir() if child.name.startswith((".", "_"))]
     except (FileError, OSError):
         return False
-    return names <= {CONTENTS, *KINDS}
+    return not any(child.is_dir() for child in hidden)
 
 
 @contextmanager
@@ -256,7 +257,10 @@ def _lock(folder: Path) -> int | None:
         return None  # nothing can be said of a folder there, so leftovers stay
     import fcntl
 
-    opened = os.open(folder, os.O_RDONLY)
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # another one has just finished
+        return None
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -294,7 +298,9 @@ def _replaced(folder: Path) -> Path:
 def _finish_replacement(folder: Path) -> None:
     """Tidy up after a run that was killed between the two steps, or after them."""
     replaced = _replaced(folder)
-    if replaced.exists() and not folder.exists():
+    if not _is_lake(replaced):
+        return
+    if not folder.exists():
         replaced.rename(folder)
-    elif replaced.exists():
+    else:
         shutil.rmtree(replaced)

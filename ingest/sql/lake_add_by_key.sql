@@ -1,6 +1,6 @@
--- Add the rows of `batch` whose key its market does not have yet.
+-- Add the rows of `batch` whose key its market does not have yet, as often as they are there.
 INSERT INTO {table} BY NAME
-SELECT DISTINCT ON ({key}) *
+SELECT *
 FROM batch
 ANTI JOIN (
     SELECT {key}

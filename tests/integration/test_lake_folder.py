@@ -46,7 +46,16 @@ def test_a_lake_is_replaced_only_when_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "there", ["a file", "empty", "notes", "lake and notes", "broken lake.json"]
+    "there",
+    [
+        "a file",
+        "empty",
+        "notes",
+        "lake and notes",
+        "lake and deep notes",
+        "lake and .git",
+        "broken lake.json",
+    ],
 )
 def test_what_is_not_a_lake_is_never_touched(tmp_path, there):
     folder = tmp_path / "lake"
@@ -54,12 +63,16 @@ def test_what_is_not_a_lake_is_never_touched(tmp_path, there):
         add_market(store)
         if there == "a file":
             folder.write_text("mine")
-        elif there == "lake and notes":
+        elif there.startswith("lake"):
             write(store, folder)
         else:
             folder.mkdir()
-        if there.endswith("notes"):
+        if there.endswith("deep notes"):
+            (folder / BTC_CANDLES.parent / "notes.txt").write_text("mine")
+        elif there.endswith("notes"):
             (folder / "notes.txt").write_text("mine")
+        if there.endswith(".git"):
+            (folder / ".git").mkdir()
         if there.startswith("broken"):
             (folder / "lake.json").write_text("{")
         before = contents_of(folder)
@@ -67,6 +80,15 @@ def test_what_is_not_a_lake_is_never_touched(tmp_path, there):
             write(store, folder, replace=True)
     assert contents_of(folder) == before
     assert [child.name for child in tmp_path.iterdir()] == ["lake"]
+
+
+def test_what_appears_in_the_place_meanwhile_is_left_alone(tmp_path):
+    folder = tmp_path / "lake"
+    with memory_store() as store:
+        add_market(store)
+        with pytest.raises(ValueError, match="is there already and is not a lake"):
+            write(store, folder, report=lambda *_: folder.mkdir(exist_ok=True))
+    assert [*tmp_path.rglob("*")] == [folder]
 
 
 def test_a_failing_export_leaves_nothing_behind(tmp_path, monkeypatch):
