@@ -120,8 +120,10 @@ class DiskCache:
 
     def _fail(self, what: str, error: BaseException) -> None:
         """Keep what is wrong, and log it if it was not so already."""
-        locked = isinstance(error, diskcache.Timeout)
-        problem = f"{what}: {'another program keeps it locked' if locked else error}"
+        if isinstance(error, diskcache.Timeout):
+            problem = f"{what}: another program keeps it locked"
+        else:
+            problem = f'{what}: {error}. "liqheat doctor" tells what to do.'
         if not self._problem:
             log.warning("%s", problem)
         self._problem = problem
