@@ -31,6 +31,11 @@ COMMANDS = (
     Command(
         "lake", "app.cli.lake", "Write the database as Parquet files, and rebuild it from them."
     ),
+    Command(
+        "precompute",
+        "app.cli.precompute",
+        "Compute snapshots of maps and store them in the database.",
+    ),
     Command("simulate", "app.cli.simulate", "Make the simulated market with known truth."),
     Command("bench", "app.cli.bench", "Measure the speed of the engine and of ingestion."),
     Command(

@@ -1,0 +1,195 @@
+"""``liqheat precompute``: snapshots of maps, stored."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from app.cli.export import parse_interval, parse_time
+from app.cli.options import Database, load_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from app.precompute.jobs import Job
+    from app.precompute.run import Outcome
+    from app.precompute.several import Failure
+    from app.settings import Settings
+    from ingest.store import Store
+
+
+def precompute(
+    symbol: Annotated[str, typer.Option(help="For example BTCUSDT; all that are stored.")] = "",
+    exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
+    start: Annotated[
+        str, typer.Option(help="First day, ISO 8601, UTC; where the data begin.")
+    ] = "",
+    stop: Annotated[str, typer.Option(help="End of the last day; where the data end.")] = "",
+    interval: Annotated[
+        str, typer.Option(help="Time between snapshots, dividing the day: 5m, 1h, 1d.")
+    ] = "1h",
+    bins: Annotated[
+        int, typer.Option(min=1, max=20_000, help="Price buckets over the range of the candles.")
+    ] = 400,
+    bucket_width: Annotated[
+        float | None, typer.Option(help="Width of the buckets in quote, instead of --bins.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="turnover or time-evolving.")] = "turnover",
+    profile: Annotated[str, typer.Option(help="Leverage profile, or 5:0.4,20:0.6.")] = "",
+    side_rule: Annotated[
+        Literal["", "candle", "taker", "symmetric"], typer.Option(help="The model's own if empty.")
+    ] = "",
+    events: Annotated[
+        bool, typer.Option("--events", help="Store every opening, closing and liquidation too.")
+    ] = False,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Go on from the last run's checkpoint.")
+    ] = False,
+    database: Database = None,
+) -> None:
+    """Compute snapshots of maps and store them in the database.
+
+    A snapshot is the state of a map at the end of an interval: notional open and liquidated by
+    price bucket and side. It is computed day by day. Days that are there already, from the same
+    data, are not computed again, and a run that was stopped or killed goes on where it was. The
+    snapshots are in the tables liquidation_snapshots and snapshot_totals.
+    """
+    settings = load_settings(database=database)
+    _check_width(bucket_width)
+    from app.precompute.jobs import Job
+    from app.precompute.several import choose_markets, stored_markets
+    from engine.models import find_model
+    from engine.profiles import parse_profile
+
+    assumed: dict[str, Any] = {"profile": parse_profile(profile)} if profile else {}
+    assumed |= {"side_rule": side_rule} if side_rule else {}
+    common: dict[str, Any] = {
+        "model": find_model(model, **assumed),
+        "interval": parse_interval(interval),
+        "bins": bins,
+        "width": bucket_width,
+        "start": parse_time("start", start) if start else None,
+        "stop": parse_time("stop", stop) if stop else None,
+        "events": events,
+        "incremental": incremental,
+        "warmup_days": settings.warmup_days,
+    }
+    named = [name.strip().lower() for name in exchanges.split(",") if name.strip()]
+    with _open(settings) as store:
+        chosen = choose_markets(
+            stored_markets(store), symbol.upper(), named, str(settings.database)
+        )
+        jobs = [Job(market.exchange, market.symbol, **common) for market in chosen]
+        outcomes, failures = _compute_here(store, jobs)
+    _report(outcomes, failures)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _check_width(width: float | None) -> None:
+    from math import isfinite
+
+    if width is not None and not (width > 0.0 and isfinite(width)):
+        raise ValueError(f"--bucket-width must be a positive price, but is {width:g}")
+
+
+def _open(settings: "Settings") -> "Store":
+    from ingest.store import Store
+
+    if not settings.database.exists():
+        return Store.open(settings.database, read_only=True)  # says that there is none
+    return Store.open(settings.database)
+
+
+def _compute_here(store: "Store", jobs: "Sequence[Job]") -> "tuple[list[Outcome], list[Failure]]":
+    """Compute one job after another under a progress bar that grows with their days."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from app.precompute.several import Failure, carry_out_all, plan_all
+    from app.precompute.stopping import stop_on_interrupt
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("days"),
+        TimeRemainingColumn(),
+    )
+    outcomes: list[Outcome] = []
+    plans, failures = plan_all(store, jobs)
+    total = sum(len(plan.missing) for plan in plans)
+    done = 0
+    with stop_on_interrupt() as stopped, Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Computing", total=total)
+
+        def advance(piece: object) -> None:
+            nonlocal done
+            done += 1
+            bar.advance(task)
+
+        try:
+            for result in carry_out_all(store, plans, advance, stopped):
+                if isinstance(result, Failure):
+                    failures.append(result)
+                else:
+                    outcomes.append(result)
+                    _say(console, result.note)
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(
+                f"Stopped: {done} of {total} days are stored, and the next run goes on with the "
+                "others.",
+                err=True,
+            )
+            raise
+    return outcomes, failures
+
+
+def _say(console: "Console", note: str) -> None:
+    if note:
+        console.print(note, highlight=False, soft_wrap=True)
+
+
+def _report(outcomes: "Sequence[Outcome]", failures: "Sequence[Failure]") -> None:
+    """Print what was computed, and what could not be."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if len(failures) == 1 and not outcomes:
+        raise failures[0].error
+    for failure in failures:
+        typer.echo(f"Not computed: {failure.job.market}: {failure.error}", err=True)
+    present = sum(outcome.present for outcome in outcomes)
+    if not any(outcome.computed for outcome in outcomes):
+        if outcomes:
+            typer.echo(f"Nothing new: all {present:,} days of {len(outcomes):,} markets are there.")
+        return
+    table = Table("Market", "Interval", title="Snapshots")
+    for header in ("Bucket", "Days computed", "There before", "Rows"):
+        table.add_column(header, justify="right")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.job.market,
+            _length(outcome.series.interval),
+            f"{outcome.series.width:g}",
+            f"{len(outcome.computed):,}",
+            f"{outcome.present:,}",
+            f"{outcome.rows:,}",
+        )
+    console = Console()
+    (console if console.is_terminal else Console(width=140)).print(table)
+
+
+def _length(interval: timedelta) -> str:
+    from ingest.intervals import interval_name
+
+    return interval_name(interval)

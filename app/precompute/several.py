@@ -1,0 +1,98 @@
+"""Several markets: which there are, and one job after another."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.errors import NoData
+from app.precompute.jobs import Job
+from app.precompute.run import Outcome, Plan, carry_out, make_plan
+from ingest.snapshots import Piece
+from ingest.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that can't be done, and why."""
+
+    job: Job
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A market that is stored, and whether it has open interest to make a map of."""
+
+    exchange: str
+    symbol: str
+    is_mapped: bool
+
+
+def choose_markets(
+    stored: Sequence[Stored], symbol: str, exchanges: Sequence[str], where: str
+) -> list[Stored]:
+    """Return the markets asked for that can be mapped; an empty choice means all there are.
+
+    Raises
+    ------
+    NoData
+        If there is none, or an exchange that was named has nothing.
+    """
+    of_symbol = [market for market in stored if symbol in ("", market.symbol)]
+    called = symbol or "any market"
+    if not of_symbol:
+        raise NoData(
+            f"Nothing is stored for {called} in {where}. Load candles and open interest with "
+            f'"liqheat ingest", or see what there is with "liqheat coverage".'
+        )
+    unknown = sorted(set(exchanges) - {market.exchange for market in of_symbol})
+    if unknown:
+        raise NoData(
+            f"Nothing is stored for {called} on {', '.join(unknown)}; stored are "
+            f"{', '.join(sorted({market.exchange for market in of_symbol}))}."
+        )
+    chosen = [market for market in of_symbol if not exchanges or market.exchange in exchanges]
+    mapped = [market for market in chosen if market.is_mapped]
+    if not mapped:
+        raise NoData(
+            f"No open interest is stored for {called} on "
+            f"{', '.join(sorted({market.exchange for market in chosen}))}, and the map is made of "
+            f'it. Load some with "liqheat ingest", for example Binance\'s metrics files.'
+        )
+    return mapped
+
+
+def stored_markets(store: Store) -> list[Stored]:
+    """Return the markets of a database."""
+    return [
+        Stored(market.exchange, market.symbol, market.open_interest_first is not None)
+        for market in store.markets()
+    ]
+
+
+def plan_all(store: Store, jobs: Sequence[Job]) -> tuple[list[Plan], list[Failure]]:
+    """Return what is to be done for each job, and which can't be done."""
+    markets = {(market.exchange, market.symbol): market for market in store.markets()}
+    plans: list[Plan] = []
+    failed: list[Failure] = []
+    for job in jobs:
+        try:
+            plans.append(make_plan(store, markets[job.exchange, job.symbol], job))
+        except (NoData, ValueError) as error:
+            failed.append(Failure(job, error))
+    return plans, failed
+
+
+def carry_out_all(
+    store: Store,
+    plans: Sequence[Plan],
+    computed: Callable[[Piece], None],
+    stopped: Callable[[], bool],
+) -> Iterator[Outcome | Failure]:
+    """Carry out plans one after the other; `app.precompute.run.carry_out` says with what."""
+    for plan in plans:
+        if stopped():
+            raise KeyboardInterrupt
+        try:
+            yield carry_out(store, plan, computed, stopped)
+        except (NoData, ValueError) as error:
+            yield Failure(plan.job, error)
