@@ -65,7 +65,10 @@ Exchanges = Annotated[
     AfterValidator(str.lower),
 ]
 Model = Annotated[
-    str, _one_of(tuple(MODELS)), WithJsonSchema({"type": "string", "enum": list(MODELS)})
+    str,
+    _one_of(tuple(MODELS)),
+    WithJsonSchema({"type": "string", "enum": list(MODELS)}),
+    Field(description="how levels come and go"),
 ]
 Interval = Annotated[
     str,
@@ -83,7 +86,7 @@ Profile = Annotated[
 ]
 Price = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 PositivePrice = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Side = Literal["both", "long", "short"]
+Side = Annotated[Literal["both", "long", "short"], Field(description="of the positions")]
 Breakdown = Literal["none", "exchange"]
 
 
@@ -137,12 +140,17 @@ class HeatmapQuery(SpanQuery, ModelQuery):
     price_bin_size: PositivePrice | None = Field(
         default=None, description="width of the price buckets, instead of their number [quote]"
     )
-    price_low: Price | None = Field(default=None, description="around the candles if left out")
-    price_high: PositivePrice | None = None
+    price_low: Price | None = Field(
+        default=None, description="lowest price; around the candles if left out [quote]"
+    )
+    price_high: PositivePrice | None = Field(
+        default=None, description="highest price; give both or neither [quote]"
+    )
     side: Side = "both"
-    measure: Measure = Field(default="notional", description="[quote] or size [base]")
+    measure: Measure = Field(default="notional", description="notional [quote] or size [base]")
     breakdown: Breakdown = Field(
-        default="none", description="whether the exchanges' parts are told too; they sum up"
+        default="none",
+        description="exchange adds each exchange's part; together they are the whole",
     )
     format: Format = "json"
 
