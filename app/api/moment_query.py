@@ -40,9 +40,12 @@ class MomentQuery(MarketQuery, ModelQuery):
         default=None, description="width of the price buckets, instead of their number [quote]"
     )
     price_low: Price | None = Field(
-        default=None, description="around the candles of 7 days before the moment if left out"
+        default=None,
+        description="lowest price; around the candles of the 7 days before if left out [quote]",
     )
-    price_high: PositivePrice | None = None
+    price_high: PositivePrice | None = Field(
+        default=None, description="highest price; give both or neither [quote]"
+    )
     format: Format = "json"
 
     def moment(self, heatmaps: StoredHeatmaps) -> tuple[HeatmapRequest, MomentMap]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 from app.api.answers import Answer, Answers
 from app.api.coinglass.envelope import Success, success
@@ -29,7 +29,10 @@ _MODEL: CoinGlassModel = "model1"
 _DIGITS = 10  # of a price that is computed; what follows is noise
 
 Level = tuple[float, float, float, None]
-Levels = dict[str, list[Level]]
+
+
+class Levels(RootModel[dict[str, list[Level]]]):
+    """Price, to price [quote], notional at risk [USD] and leverage of each level there."""
 
 
 class MaxPain(BaseModel):
@@ -111,12 +114,12 @@ def _moment(
     return request, heatmaps.moment(request, request.stop, since=request.start)
 
 
-def _by_price(moment: MomentMap) -> Levels:
+def _by_price(moment: MomentMap) -> dict[str, list[Level]]:
     """Return the levels of both sides by price, ascending by price and leverage."""
     held = rounded(moment.whole.sum(axis=0)).T
     prices = bucket_middles(moment.edges)
     names = number_texts(prices)
-    rows: Levels = {}
+    rows: dict[str, list[Level]] = {}
     for bucket, leverage in zip(*np.nonzero(held), strict=True):
         price, at_leverage = plain(float(prices[bucket])), plain(moment.leverages[leverage])
         level: Level = (price, float(held[bucket, leverage]), at_leverage, None)
