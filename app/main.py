@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.api import errors
+from app.api.description import ABOUT, TAGS, describe, operation_id
 from app.callbacks import register_callbacks
 from app.heatmaps import Heatmaps
 from app.settings import Settings
@@ -64,10 +65,14 @@ def create_app(
     server = FastAPI(
         title="Liquidation heatmap",
         version=__version__,
+        description=ABOUT,
+        openapi_tags=[{"name": name, "description": about} for name, about in TAGS.items()],
+        generate_unique_id_function=operation_id,
         lifespan=_closes(pool),
         docs_url=None,
         redoc_url=None,
     )
+    describe(server, settings)
     add_docs(server)
     server.mount("/bootstrap", StaticFiles(directory=_bootstrap_folder()))
     errors.install(server)
