@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from ingest.columns import Arrays
+from ingest.columns import Arrays, unmasked
 from ingest.database import run
 from ingest.intervals import BarIntervals
 from ingest.store import LATE, Store, naive
@@ -334,3 +334,69 @@ def input_digests(
         count, total = count + more, total + of_them
         digests[cut] = (count, total)
     return digests
+
+
+# Reading them
+
+
+def cells(
+    store: Store,
+    series: Series,
+    start: datetime,
+    stop: datetime,
+    columns: int,
+    low: float,
+    buckets: int,
+    merged: int,
+) -> Arrays:
+    """Return what a series holds on a coarser grid, or on its own.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    series : Series
+        What to read.
+    start, stop : datetime
+        Of ``columns`` time columns of one width, a multiple of the series' interval.
+    columns : int
+        Number of columns.
+    low : float
+        Lowest edge of ``buckets`` price buckets, a multiple of the series' width. [quote]
+    buckets : int
+        Number of buckets, each ``merged`` of the series' own.
+    merged : int
+        How many of the series' buckets make one.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``side`` (0 longs, 1 shorts), ``bucket``, ``column_index``, ``active`` at the column's end,
+        ``consumed`` within the column [quote]; cells that hold nothing are left out.
+    """
+    column = (stop - start) // columns
+    first = round(low / series.width)
+    own = merged == 1 and column == series.interval
+    parameters = {
+        "series_id": series.id,
+        "start": naive(start),
+        "stop": naive(stop),
+        "start_us": (start - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1),
+        "column_us": column // timedelta(microseconds=1),
+        "width": series.width,
+        "first_bucket": first,
+        "buckets": merged,
+        # Half a bucket below, where no bucket can be.
+        "low": (first - 0.5) * series.width,
+        "high": (first + buckets * merged - 0.5) * series.width,
+    }
+    with store.cursor() as cursor:
+        name = "snapshot_cells_as_stored" if own else "snapshot_cells"
+        return unmasked(run(cursor, name, parameters).fetchnumpy())
+
+
+def totals(store: Store, series: Series, start: datetime, stop: datetime) -> Arrays:
+    """Return a series' totals with ``start < timestamp <= stop``, oldest first; see `PieceRows`."""
+    parameters = {"series_id": series.id, "start": naive(start), "stop": naive(stop)}
+    with store.cursor() as cursor:
+        return unmasked(run(cursor, "snapshot_totals", parameters).fetchnumpy())

@@ -109,7 +109,7 @@ def test_a_changed_past_is_noticed_and_computed_anew_from_there(store, increment
         {
             "exchange": "binance",
             "symbol": "BTCUSDT",
-            "time": times(1, offset=changed_day * DAY_BARS + 20) + np.timedelta64(100, "s"),
+            "time": times(1, offset=changed_day * DAY_BARS + 20) + np.timedelta64(5, "s"),
             "open_interest": np.array([1500.0]),
         }
     )
