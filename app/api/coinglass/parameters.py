@@ -139,7 +139,9 @@ class CoinHistoryQuery(CoinQuery, HistoryQuery):
 class OrderQuery(PairQuery, SpanQuery):
     """Liquidations of a pair that are large enough."""
 
-    min_liquidation_amount: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    min_liquidation_amount: float = Field(
+        default=0.0, ge=0.0, allow_inf_nan=False, description="smaller ones are left out [USD]"
+    )
 
 
 class ExchangeListQuery(BaseModel):
