@@ -50,7 +50,7 @@ _WAIT = {"Retry-After": {"description": "Seconds to wait", "required": True, **_
 
 def operation_id(route: APIRoute) -> str:
     """Return the name that a generated client calls a route by: its path as one word."""
-    methods = sorted(route.methods - {"GET"})
+    methods = sorted((route.methods or set()) - {"GET"})
     path = route.path_format.replace("/api/futures/liquidation", "/coinglass")
     return "_".join(re.findall(r"[a-z0-9]+", "/".join((*methods, path)).lower()))
 
