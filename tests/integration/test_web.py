@@ -25,6 +25,11 @@ def symbols():
     return ["BTCUSDT"]
 
 
+@router.put("/cache/entries")
+def keep():
+    return None
+
+
 @router.get("/symbols/{number}")
 def symbol(number: int):
     raise ValueError("symbols are numbered from 1")
@@ -115,6 +120,7 @@ def test_what_a_caller_asked_wrongly_is_json(client):
         ("POST", "/symbols", "GET"),
         ("DELETE", "/liquidations/active", "GET, POST"),
         ("PUT", "/health", "GET"),
+        ("GET", "/cache/entries", "PUT"),
     ],
 )
 def test_a_known_route_says_which_methods_it_answers(client, method, path, allowed):
@@ -169,6 +175,10 @@ def test_pages_about_the_interface_load_files_of_this_server_only(client, path):
     assert "/openapi.json" in loaded
     assert len(loaded) >= 3
     assert {client.get(address).status_code for address in loaded} == {200}
+
+
+def test_the_description_is_sent_nowhere_to_be_checked(client):
+    assert '"validatorUrl": null' in client.get("/docs").text
 
 
 # --- hosts ----------------------------------------------------------------------------------------
@@ -275,6 +285,11 @@ def test_a_browser_is_asked_to_log_in_and_a_program_for_its_token():
 def test_what_reads_like_health_is_not_open():
     client = Client(**TOKEN)
     assert {client.get(path).status_code for path in ("/health/", "/health/x", "//health")} == {401}
+
+
+def test_a_socket_is_not_open_because_health_is():
+    (closed,) = Client(**TOKEN).connect("/health", host="127.0.0.1")
+    assert closed["code"] == 1008
 
 
 # --- other origins --------------------------------------------------------------------------------
