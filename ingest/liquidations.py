@@ -60,7 +60,8 @@ def liquidation_sums(
     -------
     dict of ndarray, shape (n,)
         ``start`` (datetime64[us]) of those intervals that have any, ``long`` and ``short``, by side
-        of the position [quote]. Intervals are counted from midnight, weeks from Monday. [UTC]
+        of the position [quote], ``count`` of both. Intervals are counted from midnight, weeks from
+        Monday. [UTC]
     """
     parameters = {
         "exchange": exchange,

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 TableFormat = Literal["csv", "parquet"]
 
-_COPY = {
-    "csv": "(FORMAT csv, HEADER true, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%SZ')",
-    "parquet": "(FORMAT parquet, COMPRESSION zstd)",
-}
+_SECONDS, _MILLISECONDS = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%gZ"
 
 
 def table_bytes(columns: Mapping[str, NDArray[Any]], file_format: TableFormat) -> bytes:
@@ -35,6 +32,15 @@ def table_bytes(columns: Mapping[str, NDArray[Any]], file_format: TableFormat) -
         target = str(path).replace("'", "''")
         connection.register("rows", dict(columns))
         connection.execute(
-            f"COPY (SELECT *{replaced} FROM rows) TO '{target}' {_COPY[file_format]}"
+            f"COPY (SELECT *{replaced} FROM rows) TO '{target}' {_options(columns, file_format)}"
         )
         return path.read_bytes()
+
+
+def _options(columns: Mapping[str, NDArray[Any]], file_format: TableFormat) -> str:
+    if file_format == "parquet":
+        return "(FORMAT parquet, COMPRESSION zstd)"
+    times = [column for column in columns.values() if column.dtype.kind == "M"]
+    whole = all((column == column.astype("datetime64[s]")).all() for column in times)
+    shown = _SECONDS if whole else _MILLISECONDS
+    return f"(FORMAT csv, HEADER true, TIMESTAMPFORMAT '{shown}')"

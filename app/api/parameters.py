@@ -203,8 +203,16 @@ def span(
     length: timedelta = DEFAULT_SPAN,
 ) -> tuple[datetime, datetime]:
     """Return start and stop; the end of the data and ``length`` before it where left out."""
-    first, last = heatmaps.extent(query.symbol, exchanges)
-    stop = query.end_time or (last if query.start_time is None else max(last, query.start_time))
+    return span_within(query, *heatmaps.extent(query.symbol, exchanges), length)
+
+
+def span_within(
+    query: SpanQuery, first: datetime, last: datetime, length: timedelta = DEFAULT_SPAN
+) -> tuple[datetime, datetime]:
+    """Return start and stop for data from ``first`` to ``last``, as `span` does."""
+    stop = query.end_time or last
+    if query.start_time is not None and query.end_time is None:
+        stop = max(stop, query.start_time + timedelta(minutes=1))
     start = query.start_time or max(stop - length, min(first, stop - timedelta(minutes=1)))
     if start >= stop:
         raise ValueError(

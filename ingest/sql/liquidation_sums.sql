@@ -2,7 +2,8 @@
 SELECT
     time_bucket(to_seconds($interval_seconds), time, TIMESTAMP '2000-01-03') AS start,
     coalesce(sum(quantity * price) FILTER (side = 'long'), 0.0)              AS long,    -- quote
-    coalesce(sum(quantity * price) FILTER (side = 'short'), 0.0)             AS short    -- quote
+    coalesce(sum(quantity * price) FILTER (side = 'short'), 0.0)             AS short,   -- quote
+    count(*)                                                                 AS count
 FROM liquidations
 WHERE exchange = $exchange
   AND symbol = $symbol
