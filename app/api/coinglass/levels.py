@@ -16,6 +16,7 @@ from app.api.coinglass.names import coins
 from app.api.coinglass.parameters import CoinMapQuery, MaxPainQuery, PairMapQuery
 from app.api.coinglass.texts import number_texts, plain
 from app.api.formats import bucket_middles, iso, rounded
+from app.api.max_pain import MOST_SYMBOLS
 from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
@@ -92,7 +93,8 @@ def _levels(heatmaps: StoredHeatmaps, query: CoinMapQuery | PairMapQuery) -> Ans
 def _max_pain(heatmaps: StoredHeatmaps, query: MaxPainQuery) -> Answer:
     found: dict[str, tuple[HeatmapRequest, MomentMap]] = {}
     missing = []
-    for coin, symbol in coins(heatmaps.symbols()).items():
+    stored = coins(heatmaps.symbols())
+    for coin, symbol in list(stored.items())[:MOST_SYMBOLS]:
         try:
             found[coin] = _moment(heatmaps, symbol, (), query.range)
         except NoData as e:
@@ -100,7 +102,10 @@ def _max_pain(heatmaps: StoredHeatmaps, query: MaxPainQuery) -> Answer:
     if not found:
         raise NoData(missing[0] if missing else _NOTHING)
     rows = [_pain(coin, moment) for coin, (_, moment) in found.items()]
-    return Answer(document=lambda: success(rows, _pain_meta(found, heatmaps.watermark())))
+    meta = _pain_meta(found, heatmaps.watermark()) | {
+        "left_out": max(0, len(stored) - MOST_SYMBOLS)
+    }
+    return Answer(document=lambda: success(rows, meta))
 
 
 _NOTHING = 'Nothing is stored yet. Load candles and open interest with "liqheat ingest".'
