@@ -110,7 +110,7 @@ def write_lake(
     folder = folder.resolve()
     _finish_replacement(folder)
     check_target(folder, replace=replace)
-    with _unfinished(folder) as unfinished, store.cursor() as cursor:
+    with _writing(folder), _unfinished(folder) as unfinished, store.cursor() as cursor:
         cursor.execute("BEGIN")  # so that all statements see one moment
         plan = _plan(cursor, exchanges, symbol)
         _check_wanted(plan, exchanges, symbol)
@@ -162,8 +162,7 @@ def _write(cursor: duckdb.DuckDBPyConnection, part: Planned, root: Path) -> None
             f"AND {part.kind.time} >= {start} AND {part.kind.time} < {start} + INTERVAL 1 MONTH"
         )
     target = str(folder / FILE).replace("'", "''")
-    with _writing(folder / FILE):
-        cursor.execute(part.kind.statement("lake_copy", within=within, target=target), parameters)
+    cursor.execute(part.kind.statement("lake_copy", within=within, target=target), parameters)
 
 
 def _contents(
@@ -202,6 +201,7 @@ def _meta(cursor: duckdb.DuckDBPyConnection, key: str) -> str:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
+    """Raise what DuckDB's errors mean while it writes: Ctrl-C, or no space."""
     try:
         yield
     except (RuntimeError, duckdb.InterruptException) as e:

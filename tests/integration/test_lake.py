@@ -202,6 +202,16 @@ def test_any_path_will_do(tmp_path, name):
     assert [child.name for child in folder.parent.iterdir()] == [name]
 
 
+def test_a_path_that_looks_like_a_pattern_is_none(tmp_path):
+    with memory_store() as store, memory_store() as other, memory_store() as copy:
+        add_market(store, seed=1)
+        add_market(other, seed=2)
+        write(store, tmp_path / "x[ab]")
+        write(other, tmp_path / "xa")
+        read(copy, tmp_path / "x[ab]")
+        assert_same(store, copy)
+
+
 def test_another_program_reads_it_as_the_page_about_it_says(tmp_path):
     with memory_store() as store, duckdb.connect(":memory:") as elsewhere:
         add_all_kinds(store, symbol="2026")

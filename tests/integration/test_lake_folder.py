@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import orjson
@@ -96,6 +97,18 @@ def test_a_failing_export_leaves_nothing_behind(tmp_path, monkeypatch):
         add_market(store)
         monkeypatch.setattr(lake_export, "FILE", f"{'x' * 300}.parquet")
         with pytest.raises(OSError, match=r"can't be written"):
+            write(store, tmp_path / "lake")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_export_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise RuntimeError("Query interrupted")  # what DuckDB makes of Ctrl-C
+
+    with memory_store() as store:
+        add_market(store)
+        monkeypatch.setattr(lake_export, "_contents", interrupted)
+        with pytest.raises(KeyboardInterrupt):
             write(store, tmp_path / "lake")
     assert not list(tmp_path.iterdir())
 
@@ -346,6 +359,18 @@ def test_where_folders_are_not_exchanged_in_one_step_the_next_export_restores_th
             with pytest.raises(ValueError, match="holds a lake already"):
                 write(store, lake)
             assert contents_of(lake) == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux exchanges folders")
+def test_the_place_of_a_lake_is_never_empty(lake, monkeypatch):
+    def leave_empty(path, target):
+        raise AssertionError(f"{path} was moved to {target} in a step of its own")
+
+    with memory_store() as store:
+        add_market(store, "okx")
+        monkeypatch.setattr(Path, "rename", leave_empty)
+        write(store, lake, replace=True)
+    assert lake_markets(lake) == [("okx", "BTCUSDT")]
 
 
 def test_a_lake_is_replaced_in_two_steps_where_one_is_not_enough(lake, tmp_path, monkeypatch):
