@@ -10,12 +10,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import zlib
 from pathlib import Path
 
 import diskcache
 import pytest
 
-from app.bytes_disk import BytesDisk
+from app.bytes_disk import BytesCache, BytesDisk
 from app.cache import DiskCache
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +137,8 @@ def poison(tmp_path, folder):
         made = tmp_path / "made"
         code = pickle.dumps(Touch(made))
         (folder / "pickle.val").write_bytes(code)
-        (tmp_path / "outside").write_bytes(b"of somebody else")
+        # Which is believed, were it read.
+        (tmp_path / "outside").write_bytes(zlib.crc32(code).to_bytes(4, "little") + code)
         mode, filename, value = ROWS[name]
         if filename == "/outside":
             filename = str(tmp_path / "outside")
@@ -324,6 +326,36 @@ def test_an_unusable_folder_means_no_cache_and_is_said_once(tmp_path, caplog):
     assert (stats.misses, stats.entries, stats.bytes) == (3, 0, 0)
 
 
+def test_a_row_that_can_not_be_stored_leaves_no_file(cache, folder):
+    refusal = "BEFORE INSERT ON Cache BEGIN SELECT RAISE(ABORT, 'no more'); END"
+    edit(folder, f"CREATE TRIGGER refuse {refusal}")
+    cache.set("key", LARGE)
+    assert "no more" in cache.stats().problem
+    assert value_files(folder) == []
+    edit(folder, "DROP TRIGGER refuse")
+    cache.set("key", LARGE)
+    assert cache.get("key") == LARGE
+
+
+def test_a_transaction_that_fails_at_its_end_does_not_stay_open(cache, folder, monkeypatch):
+    def failing(self):
+        def execute(statement, *values):
+            if statement == "COMMIT":
+                raise sqlite3.OperationalError("disk I/O error")
+            return self._con.execute(statement, *values)
+
+        return execute
+
+    with monkeypatch.context() as failure:
+        failure.setattr(BytesCache, "_sql", property(failing))
+        cache.set("key", LARGE)
+    assert "disk I/O error" in cache.stats().problem
+    assert cache.get("key") is None
+    cache.set("key", LARGE)
+    assert cache.get("key") == LARGE
+    assert len(value_files(folder)) == 1
+
+
 FULL = """
 import json, logging, sys
 from pathlib import Path
@@ -453,6 +485,54 @@ def test_a_value_larger_than_the_cache_is_refused_and_the_others_stay(small_cach
     assert (stats.errors, stats.usable) == (1, True)
 
 
+def test_a_value_as_large_as_the_cache_is_kept(small_cache):
+    small_cache.set("key", LARGE)
+    small_cache.set("large", b"x" * 2**20)
+    assert small_cache.get("large") == b"x" * 2**20
+    assert small_cache.stats().entries == 1
+    small_cache.set("key", LARGE)
+    assert small_cache.get("key") == LARGE
+    assert small_cache.stats().bytes < 2**20
+
+
+@pytest.fixture
+def after_writing(monkeypatch):
+    """Call something once a value's file is written, before its row is."""
+    calls = []
+
+    def write(self, *arguments):
+        size = original(self, *arguments)
+        waiting, calls[:] = list(calls), []
+        for call in waiting:
+            call()
+        return size
+
+    original = BytesDisk._write
+    monkeypatch.setattr(BytesDisk, "_write", write)
+    return calls.append
+
+
+def test_room_is_made_before_a_value_is_written(small_cache, folder, after_writing):
+    sizes = []
+    for number in range(10):
+        after_writing(lambda: sizes.append(size_of_files(folder)))
+        small_cache.set(f"key {number}", b"x" * 300_000)
+    assert len(sizes) == 10
+    assert max(sizes) < 2**20
+
+
+def test_room_that_another_process_took_meanwhile_is_made_again(small_cache, folder, after_writing):
+    other = DiskCache(folder, 1)
+    for number in range(2):
+        small_cache.set(f"key {number}", b"x" * 300_000)
+    after_writing(lambda: other.set("other", b"x" * 400_000))
+    small_cache.set("key 2", b"x" * 300_000)
+    stats = small_cache.stats()
+    assert stats.bytes < 2**20
+    assert small_cache.get("key 2") is not None
+    other.close()
+
+
 def test_replacing_a_value_needs_no_other_room(small_cache, folder):
     small_cache.set("kept", LARGE)
     for _ in range(20):
@@ -556,6 +636,53 @@ def test_threads_read_and_write_at_once_without_errors(cache):
     stats = cache.stats()
     assert (stats.errors, stats.hits + stats.misses, stats.problem) == (0, 480, "")
     assert cache.get("key 3") == b"key 3" * 20_000
+
+
+def test_a_value_replaced_while_it_is_read_is_the_new_one(cache, folder, monkeypatch):
+    other = DiskCache(folder, 10)
+    cache.set("key", LARGE)
+    original, pending = BytesDisk.fetch, [lambda: other.set("key", b"new" + LARGE)]
+
+    def fetch(self, *row):
+        while pending:
+            pending.pop()()
+        return original(self, *row)
+
+    monkeypatch.setattr(BytesDisk, "fetch", fetch)
+    assert cache.get("key") == b"new" + LARGE
+    assert cache.stats().errors == 0
+    other.close()
+
+
+def test_a_value_that_leaves_while_it_is_read_is_a_miss_and_no_error(cache, folder, monkeypatch):
+    cache.set("key", LARGE)
+    original = BytesDisk.fetch
+
+    def fetch(self, mode, filename, value):
+        edit(folder, "DELETE FROM Cache")
+        (folder / filename).unlink()
+        return original(self, mode, filename, value)
+
+    monkeypatch.setattr(BytesDisk, "fetch", fetch)
+    assert cache.get("key") is None
+    stats = cache.stats()
+    assert (stats.misses, stats.errors) == (1, 0)
+
+
+def test_reading_does_not_wait_for_a_lock(folder, monkeypatch):
+    monkeypatch.setattr("app.bytes_disk._LOCK_SECONDS", 100.0 * DEADLINE)
+    cache = DiskCache(folder, 10)
+    cache.set("key", LARGE)
+    other = sqlite3.connect(folder / "cache.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    found = []
+    reader = threading.Thread(target=lambda: found.append(cache.get("key")), daemon=True)
+    reader.start()
+    reader.join(DEADLINE / 4)
+    other.execute("ROLLBACK")
+    other.close()
+    assert found == [LARGE]
+    cache.close()
 
 
 def test_a_lock_of_another_process_hinders_no_reading_and_a_write_is_given_up(
