@@ -211,6 +211,12 @@ def test_only_known_names_and_addresses_are_answered(host, settings, status, pat
         assert "LIQHEAT_ALLOWED_HOSTS" in answer.json()["detail"]
 
 
+def test_of_two_names_neither_is_answered(client):
+    hosts = [("host", "127.0.0.1"), ("host", "rebound.example")]
+    assert client.get("/symbols", headers=hosts).status_code == 400
+    assert client.get("/symbols", headers=hosts[:1]).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("headers", "is_refused"), [({"host": "rebound.example"}, True), ({"host": "[::1]:80"}, False)]
 )
