@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import duckdb
+import numpy as np
 from numpy.typing import NDArray
 
 TableFormat = Literal["csv", "parquet"]
@@ -40,7 +41,7 @@ def table_bytes(columns: Mapping[str, NDArray[Any]], file_format: TableFormat) -
 def _options(columns: Mapping[str, NDArray[Any]], file_format: TableFormat) -> str:
     if file_format == "parquet":
         return "(FORMAT parquet, COMPRESSION zstd)"
-    times = [column for column in columns.values() if column.dtype.kind == "M"]
-    whole = all((column == column.astype("datetime64[s]")).all() for column in times)
+    times = [column[~np.isnat(column)] for column in columns.values() if column.dtype.kind == "M"]
+    whole = all((known == known.astype("datetime64[s]")).all() for known in times)
     shown = _SECONDS if whole else _MILLISECONDS
     return f"(FORMAT csv, HEADER true, TIMESTAMPFORMAT '{shown}')"

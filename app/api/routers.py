@@ -11,6 +11,7 @@ from app.api.max_pain import max_pain_router
 from app.api.moment import map_router
 from app.api.operations import operations_router
 from app.api.orders import orders_router
+from app.api.stored import stored_router
 from app.cache_stats import CacheStats
 from app.heatmaps import StoredHeatmaps
 
@@ -28,6 +29,7 @@ def api_routers(heatmaps: StoredHeatmaps, answers: Answers) -> list[APIRouter]:
         levels_router(heatmaps, answers),
         history_router(heatmaps, answers),
         orders_router(heatmaps, answers),
+        stored_router(heatmaps, answers),
         coinglass_router(heatmaps, answers),
         operations_router(caches, heatmaps.state),
     ]
