@@ -18,7 +18,7 @@ from ingest.intervals import interval_name
 from ingest.snapshots import DAY, Piece, PieceRows, Series
 from ingest.store import Store
 
-_GROUP = 100_000  # rows to a transaction: few enough to lose, enough that committing costs little
+_GROUP = 300_000  # rows to a transaction: few enough to lose, enough that committing costs little
 
 
 @dataclass(frozen=True, slots=True)
