@@ -18,7 +18,13 @@ class ApiCors:
             allow_origins=origins,
             allow_methods=["GET"],
             allow_headers=["Authorization"],
-            expose_headers=["Retry-After", "RateLimit-Remaining", "RateLimit-Reset"],
+            expose_headers=[
+                "ETag",
+                "Link",
+                "Retry-After",
+                "RateLimit-Remaining",
+                "RateLimit-Reset",
+            ],
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
