@@ -12,6 +12,7 @@ from app.api.answers import Answer, Answers, Format
 from app.api.errors import RESPONSES
 from app.api.formats import iso
 from app.api.parameters import ExchangesQuery, Symbol, known_exchanges
+from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.stored_book import time64
 from engine.tiers import EXCHANGES
@@ -111,13 +112,13 @@ class CoverageList(BaseModel):
 
 
 def stored_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
-    """Return the routes of what is stored; nothing stored is an empty list."""
-    router = APIRouter(tags=["stored"], responses=_RESPONSES)
+    """Return the routes of what is stored; a list of all is empty if nothing is."""
+    router = APIRouter(tags=["stored"])
 
     @router.get(
         "/exchanges",
         summary="Exchanges that are supported, and what is stored of each",
-        responses={200: {"model": ExchangeList}},
+        responses=_RESPONSES | {200: {"model": ExchangeList}},
     )
     async def exchanges(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """List exchanges whose margin rules are known, and any others that are stored."""
@@ -130,7 +131,7 @@ def stored_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
     @router.get(
         "/symbols",
         summary="Stored symbols, on which exchanges and from when to when",
-        responses={200: {"model": SymbolList}},
+        responses=_RESPONSES | {200: {"model": SymbolList}},
     )
     async def symbols(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """List symbols that have candles, those on most exchanges first."""
@@ -143,7 +144,7 @@ def stored_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
     @router.get(
         "/coverage",
         summary="What is stored per market and kind, with gaps",
-        responses={200: {"model": CoverageList}},
+        responses=RESPONSES | {200: {"model": CoverageList}},
     )
     async def coverage(request: Request, query: Annotated[CoverageQuery, Query()]) -> Response:
         """List first and last time, rows and gaps, as `liqheat coverage` does."""
@@ -229,9 +230,15 @@ def _symbol_table(markets: Sequence[MarketCoverage]) -> Arrays:
 def _coverage(heatmaps: StoredHeatmaps, query: CoverageQuery) -> Answer:
     names = known_exchanges(query.names, heatmaps)
     one = names[0] if len(names) == 1 else None
+    stored = heatmaps.store.coverage(one, query.symbol)
+    if query.symbol and not stored:
+        raise NoData(
+            f"Nothing is stored for {query.symbol}{f' on {one}' if one else ''} yet. Load some "
+            'with "liqheat ingest".'
+        )
     rows = [
         row
-        for row in heatmaps.store.coverage(one, query.symbol)
+        for row in stored
         if (not names or row.exchange in names) and query.kind in (None, row.kind)
     ]
     return Answer(

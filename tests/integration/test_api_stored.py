@@ -116,7 +116,7 @@ def test_coverage_is_the_stores(client, store):
         ({"exchanges": "BYBIT,okx", "kind": "candles"}, {("bybit", "BTCUSDT"), ("okx", "ETHUSDT")}),
         ({"kind": "funding"}, {("binance", "BTCUSDT")}),
         ({"kind": "trades"}, set()),
-        ({"symbol": "XRPUSDT"}, set()),
+        ({"symbol": "ETHUSDT", "kind": "trades"}, set()),
         ({"exchanges": "hyperliquid"}, set()),
     ],
 )
@@ -201,6 +201,8 @@ def test_lists_change_with_the_data(tmp_path):
         *[(route, {"exchanges": "x" * 201}, 422, "at most 200 characters") for route in ROUTES],
         *[(route, {"limit": 5}, 422, "no such parameter") for route in ROUTES],
         *[(route, {"format": ""}, 422, "'json', 'csv' or 'parquet'") for route in ROUTES],
+        ("coverage", {"symbol": "XRPUSDT"}, 404, "Nothing is stored for XRPUSDT yet. Load some"),
+        ("coverage", {"symbol": "ETHUSDT", "exchanges": "bybit"}, 404, "for ETHUSDT on bybit yet"),
         ("coverage", {"symbol": ""}, 422, "should match pattern"),
         ("coverage", {"symbol": "BTC%"}, 422, "should match pattern"),
         ("coverage", {"kind": "levels"}, 422, "'candles'"),
