@@ -38,10 +38,8 @@ print(digest.hexdigest())
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    path = tmp_path_factory.mktemp("demo") / "demo.duckdb"
-    build_demo(path)
-    with Store.open(path) as store:
+def demo(demo_database):
+    with Store.open(demo_database, read_only=True) as store:
         yield store
 
 
