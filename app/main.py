@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.api import errors
 from app.api.description import ABOUT, TAGS, describe, operation_id
+from app.api.operations import health_router
 from app.callbacks import register_callbacks
 from app.heatmaps import Heatmaps
 from app.settings import Settings
@@ -76,7 +77,7 @@ def create_app(
     add_docs(server)
     server.mount("/bootstrap", StaticFiles(directory=_bootstrap_folder()))
     errors.install(server)
-    for router in (*routers, _health(routers)):
+    for router in (*routers, health_router()):
         server.include_router(router)
     # Before Dash, whose pages answer every other address with HTML.
     answer_unknown_routes(server)
@@ -119,20 +120,6 @@ def _bootstrap_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("Bootstrap's style sheet is missing; install bootstrap-flask")
     return Path(spec.submodule_search_locations[0], "static", "bootstrap5", "css")
-
-
-def _health(others: Sequence[APIRouter]) -> APIRouter:
-    """Return the route that says that the server is up, unless another router has it."""
-    router = APIRouter()
-    if any(getattr(route, "path", None) == "/health" for each in others for route in each.routes):
-        return router
-
-    @router.get("/health")
-    def health() -> dict[str, str]:
-        """Return that the server is up."""
-        return {"status": "ok", "version": __version__}
-
-    return router
 
 
 def _say_it_failed(error: Exception) -> None:

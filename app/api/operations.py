@@ -62,16 +62,8 @@ class CachesReport(BaseModel):
     store: dict[str, Any] = Field(description="state of the stored data")
 
 
-def operations_router(caches: Caches, store_state: StoreState) -> APIRouter:
-    """Return the routes about the server itself.
-
-    Parameters
-    ----------
-    caches : callable
-        Returns what each cache did; their names must differ.
-    store_state : callable
-        Returns the state of the stored data; its numbers become metrics.
-    """
+def health_router() -> APIRouter:
+    """Return the route that says that the server is up, which needs nothing else."""
     router = APIRouter(tags=["operations"])
 
     @router.get(
@@ -83,6 +75,21 @@ def operations_router(caches: Caches, store_state: StoreState) -> APIRouter:
     async def health() -> Health:
         """Answer at once, whatever is being computed; looks at nothing."""
         return Health()
+
+    return router
+
+
+def operations_router(caches: Caches, store_state: StoreState) -> APIRouter:
+    """Return the routes about the server itself.
+
+    Parameters
+    ----------
+    caches : callable
+        Returns what each cache did; their names must differ.
+    store_state : callable
+        Returns the state of the stored data; its numbers become metrics.
+    """
+    router = APIRouter(tags=["operations"])
 
     @router.get(
         "/cache/stats",

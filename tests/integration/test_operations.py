@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import __version__
-from app.api.operations import operations_router
+from app.api.operations import health_router, operations_router
 from app.cache import CacheStats, DiskCache, Memory
 from app.main import create_app
 from app.settings import Settings
@@ -37,6 +37,7 @@ class Client:
 def serving(caches=(), state=None, routes=None):
     """Return a client of a server with these caches."""
     server = FastAPI()
+    server.include_router(health_router())
     server.include_router(operations_router(lambda: [c() for c in caches], lambda: state or {}))
     if routes:
         routes(server)

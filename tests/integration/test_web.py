@@ -139,19 +139,6 @@ def test_the_server_says_that_it_is_up(client):
     assert client.get("/health").json()["status"] == "ok"
 
 
-def test_a_router_may_bring_its_own_health():
-    other = APIRouter()
-
-    @other.get("/health")
-    def health():
-        return "well"
-
-    assert Client([other]).get("/health").json() == "well"
-
-
-# --- headers --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("path", ["/", "/docs", "/redoc", "/symbols", "/no/such", "/health"])
 def test_every_answer_tells_the_browser_to_stay_here(client, path):
     headers = client.get(path).headers
