@@ -20,6 +20,7 @@ def store():
         add_market(store, "bybit", seed=2, bars=300, missing=[100, 101, 200])
         add_market(store, "okx", "ETHUSDT", seed=3, open_interest=False)
         add_market(store, "sim", "AAAUSDT", seed=4, bars=100)
+        add_market(store, "okx", "AAAUSDT", seed=5, bars=100, open_interest=False)
         store.add_funding_rates(
             {
                 "exchange": "binance",
@@ -69,11 +70,15 @@ def test_exchanges_are_those_supported_and_those_stored(client):
 def test_symbols_tell_their_exchanges_and_whether_they_can_be_mapped(client):
     told = found(client, "symbols")
     assert [(row["symbol"], row["mapped"]) for row in told] == [
-        ("BTCUSDT", True),
         ("AAAUSDT", True),
+        ("BTCUSDT", True),
         ("ETHUSDT", False),
     ]
-    bitcoin = told[0]
+    assert [(part["exchange"], part["mapped"]) for part in told[0]["exchanges"]] == [
+        ("okx", False),
+        ("sim", True),
+    ]
+    bitcoin = told[1]
     assert bitcoin["first"] == iso(START)
     assert bitcoin["last"] == "2026-01-03T02:00:00Z"
     assert [(part["exchange"], part["mapped"], part["last"]) for part in bitcoin["exchanges"]] == [
@@ -87,7 +92,10 @@ def test_lists_are_filtered_by_exchange(client, route):
     told = found(client, route, exchanges="bybit,okx")
     names = [row.get("symbol", row["exchanges"] if route == "symbols" else row["exchange"])
              for row in told]  # fmt: skip
-    assert names == {"exchanges": ["bybit", "okx"], "symbols": ["BTCUSDT", "ETHUSDT"]}[route]
+    assert (
+        names
+        == {"exchanges": ["bybit", "okx"], "symbols": ["AAAUSDT", "BTCUSDT", "ETHUSDT"]}[route]
+    )
 
 
 def test_coverage_is_the_stores(client, store):
@@ -113,7 +121,10 @@ def test_coverage_is_the_stores(client, store):
     [
         ({"symbol": "btcusdt", "kind": "candles"}, {("binance", "BTCUSDT"), ("bybit", "BTCUSDT")}),
         ({"exchanges": "bybit"}, {("bybit", "BTCUSDT")}),
-        ({"exchanges": "BYBIT,okx", "kind": "candles"}, {("bybit", "BTCUSDT"), ("okx", "ETHUSDT")}),
+        (
+            {"exchanges": "BYBIT,okx", "kind": "candles"},
+            {("bybit", "BTCUSDT"), ("okx", "AAAUSDT"), ("okx", "ETHUSDT")},
+        ),
         ({"kind": "funding"}, {("binance", "BTCUSDT")}),
         ({"kind": "trades"}, set()),
         ({"symbol": "ETHUSDT", "kind": "trades"}, set()),

@@ -106,6 +106,18 @@ def test_going_nowhere_liquidates_nothing(heatmaps):
     assert moment.on_the_way(moment.last_price).shape == (2, len(moment.leverages))
 
 
+def test_a_touch_liquidates(heatmaps):
+    moment = heatmaps.moment(request(exchanges=("binance",)), START + 400 * STEP)
+    levels = moment.levels["binance"]
+    for side, away in ((0, np.inf), (1, 0.0)):
+        reachable = (levels.side == side) & ((levels.price < moment.last_price) == (side == 0))
+        nearest = np.argmin(np.where(reachable, abs(levels.price - moment.last_price), np.inf))
+        price = levels.price[nearest]
+        there, short_of_it = moment.on_the_way(price), moment.on_the_way(np.nextafter(price, away))
+        assert there.sum() >= levels.notional[nearest] > 0
+        assert short_of_it.sum() == 0
+
+
 def test_only_levels_born_since_count_where_asked_for(heatmaps):
     time = START + 400 * STEP
     whole = heatmaps.moment(request(exchanges=("binance",)), time)
