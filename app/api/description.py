@@ -44,6 +44,10 @@ _KEPT = {
     },
     "Cache-Control": {"description": "How long a client may keep it", "required": True, **_TEXT},
 }
+_FORMAT = "of the answer; csv and parquet are tables, without `meta`"
+_EXAMPLES = {"symbol": "BTCUSDT", "exchange": "binance"}
+_FIRST = ("symbol", "exchanges", "exchange", "exchange_list", "time", "start_time", "end_time")
+_LAST = ("model", "leverage_weights", "side_rule", "format", "limit", "cursor")
 _LINK = {"Link": {"description": "Address of the next page; absent on the last one", **_TEXT}}
 _WAIT = {"Retry-After": {"description": "Seconds to wait", "required": True, **_TEXT}}
 
@@ -87,8 +91,13 @@ def _add_components(document: dict[str, Any], settings: Settings) -> None:
 
 def _complete(operation: dict[str, Any], path: str, settings: Settings) -> None:
     parameters = {each["name"] for each in operation.get("parameters", ())}
+    for parameter in operation.get("parameters", ()):
+        _complete_parameter(parameter)
+    operation.get("parameters", []).sort(key=_place)
     responses = operation["responses"]
     found = responses["200"]
+    if found["description"] == "Successful Response":
+        found["description"] = "What was asked for."
     if "format" in parameters:
         found["content"] |= {
             _bare(media): _TEXT for media in MEDIA_TYPES.values() if "json" not in media
@@ -106,6 +115,32 @@ def _complete(operation: dict[str, Any], path: str, settings: Settings) -> None:
         responses["429"] = _problem("More requests than are answered in a time.") | {
             "headers": _WAIT
         }
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    name, schema = parameter["name"], parameter["schema"]
+    if name == "format":
+        parameter["description"] = _FORMAT
+    if parameter["required"] and name in _EXAMPLES:
+        parameter["example"] = _EXAMPLES[name]
+    # Nothing in an address is null, and what is left out has no default to be shown.
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if kinds:
+        schema["anyOf"] = kinds
+    if len(kinds) == 1:
+        schema |= schema.pop("anyOf")[0]
+    if schema.get("default") == "":
+        del schema["default"]
+
+
+def _place(parameter: dict[str, Any]) -> int:
+    """Return where a reader looks for a parameter: what is asked for, how, and in which form."""
+    name = parameter["name"]
+    if parameter["in"] == "path":
+        return -len(_FIRST) - 1
+    if name in _FIRST:
+        return _FIRST.index(name) - len(_FIRST)
+    return 1 + _LAST.index(name) if name in _LAST else 0
 
 
 def _asks(settings: Settings) -> bool:
