@@ -1,7 +1,7 @@
 """Stored snapshots: series of them, what has been computed of each, and what it was made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,12 +72,15 @@ class Piece:
         Digest of all that it was computed from.
     has_events : bool
         Whether position events were made too.
+    cells : int
+        Number of its rows by price bucket; pieces do not differ by it.
     """
 
     start: datetime
     stop: datetime
     inputs: str
     has_events: bool
+    cells: int = field(default=0, compare=False)
 
     @property
     def end(self) -> datetime:
@@ -190,8 +193,8 @@ def pieces(store: Store, series: Series) -> list[Piece]:
     with store.cursor() as cursor:
         rows = run(cursor, "snapshot_pieces", {"series_id": series.id}).fetchall()
     return [
-        Piece(start.replace(tzinfo=UTC), stop.replace(tzinfo=UTC), inputs, has_events)
-        for start, stop, inputs, _, has_events in rows
+        Piece(start.replace(tzinfo=UTC), stop.replace(tzinfo=UTC), inputs, has_events, cells)
+        for start, stop, inputs, cells, has_events in rows
     ]
 
 
@@ -230,7 +233,7 @@ def write_piece(cursor: duckdb.DuckDBPyConnection, series: Series, rows: PieceRo
             cursor.register("batch", batch)
             run(cursor, f"add_{table}", named)
             cursor.unregister("batch")
-    add_piece(cursor, series, piece, len(rows.cells["timestamp"]))
+    add_piece(cursor, series, piece)
 
 
 def drop_piece(cursor: duckdb.DuckDBPyConnection, series: Series, piece: Piece) -> None:
@@ -242,14 +245,14 @@ def drop_piece(cursor: duckdb.DuckDBPyConnection, series: Series, piece: Piece) 
         _drop_rows(cursor, span)
 
 
-def add_piece(cursor: duckdb.DuckDBPyConnection, series: Series, piece: Piece, cells: int) -> None:
+def add_piece(cursor: duckdb.DuckDBPyConnection, series: Series, piece: Piece) -> None:
     """Record a piece as computed."""
     values = {
         "series_id": series.id,
         "start": naive(piece.start),
         "stop": naive(piece.stop),
         "inputs": piece.inputs,
-        "cells": cells,
+        "cells": piece.cells,
         "has_events": piece.has_events,
     }
     run(cursor, "add_snapshot_piece", values)
@@ -262,12 +265,15 @@ def write_checkpoint(cursor: duckdb.DuckDBPyConnection, series: Series, kept: Ch
     run(cursor, "add_snapshot_checkpoint", {"series_id": series.id} | values)
 
 
-def mark_current(store: Store, series: Series, watermark: str | None, begin: datetime) -> None:
+def mark_current(
+    store: Store, series: Series, watermark: str | None, begin: datetime | None
+) -> Series:
     """Remember for which state of the market all pieces are known to be current, or for none."""
     if (watermark, begin) != (series.watermark, series.begin):
         with store.transaction() as cursor:
-            values = {"watermark": watermark, "book_start": naive(begin)}
+            values = {"watermark": watermark, "book_start": begin and naive(begin)}
             run(cursor, "set_snapshot_watermark", {"series_id": series.id} | values)
+    return replace(series, watermark=watermark, begin=begin)
 
 
 def _drop_rows(cursor: duckdb.DuckDBPyConnection, span: dict[str, Any]) -> None:

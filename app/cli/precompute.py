@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -11,6 +12,7 @@ from app.cli.options import Database, load_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
 
     from app.precompute.jobs import Job
     from app.precompute.run import Outcome
@@ -46,6 +48,20 @@ def precompute(
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Go on from the last run's checkpoint.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes, each computing one market at a time.")
+    ] = None,
+    lake: Annotated[
+        Path | None,
+        typer.Option(help="Lake to compute from; for workers one is made of the database."),
+    ] = None,
+    scheduler: Annotated[
+        str, typer.Option(help="Address of a Dask scheduler whose workers compute: tcp://….")
+    ] = "",
+    results: Annotated[
+        Path | None,
+        typer.Option(help="Folder that all workers see; by default one beside the database."),
+    ] = None,
     database: Database = None,
 ) -> None:
     """Compute snapshots of maps and store them in the database.
@@ -54,11 +70,14 @@ def precompute(
     price bucket and side. It is computed day by day. Days that are there already, from the same
     data, are not computed again, and a run that was stopped or killed goes on where it was. The
     snapshots are in the tables liquidation_snapshots and snapshot_totals.
+
+    With --workers or --scheduler, other processes compute and this one stores what they leave in a
+    folder. Workers on other machines need --lake and --results in folders that they share.
     """
     settings = load_settings(database=database)
-    _check_width(bucket_width)
+    _check(bucket_width, workers, lake, scheduler, results)
     from app.precompute.jobs import Job
-    from app.precompute.several import choose_markets, stored_markets
+    from app.precompute.several import choose_markets, markets_of_lake, stored_markets
     from engine.models import find_model
     from engine.profiles import parse_profile
 
@@ -76,28 +95,47 @@ def precompute(
         "warmup_days": settings.warmup_days,
     }
     named = [name.strip().lower() for name in exchanges.split(",") if name.strip()]
-    with _open(settings) as store:
-        chosen = choose_markets(
-            stored_markets(store), symbol.upper(), named, str(settings.database)
-        )
+    with _open(settings, lake) as store:
+        stored = stored_markets(store) if lake is None else markets_of_lake(lake)
+        chosen = choose_markets(stored, symbol.upper(), named, str(lake or settings.database))
         jobs = [Job(market.exchange, market.symbol, **common) for market in chosen]
-        outcomes, failures = _compute_here(store, jobs)
+        if workers is None and lake is None and not scheduler:
+            outcomes, failures = _compute_here(store, jobs)
+        else:
+            folder = results or settings.database.with_name(f"{settings.database.name}.precomputed")
+            outcomes, failures = _compute_apart(
+                store, jobs, lake, folder, workers or 1, scheduler, keep=results is not None
+            )
     _report(outcomes, failures)
     if failures:
         raise typer.Exit(1)
 
 
-def _check_width(width: float | None) -> None:
+def _check(
+    width: float | None,
+    workers: int | None,
+    lake: Path | None,
+    scheduler: str,
+    results: Path | None,
+) -> None:
+    """Refuse options that make no sense, alone or together."""
     from math import isfinite
 
     if width is not None and not (width > 0.0 and isfinite(width)):
         raise ValueError(f"--bucket-width must be a positive price, but is {width:g}")
+    if scheduler and workers is not None:
+        raise ValueError(
+            "--workers is about processes of this machine, and --scheduler about a cluster's; "
+            "choose one of them"
+        )
+    if results is not None and not (scheduler or workers or lake):
+        raise ValueError("--results is for --workers and --scheduler; leave it out, or add one")
 
 
-def _open(settings: "Settings") -> "Store":
+def _open(settings: "Settings", lake: Path | None) -> "Store":
     from ingest.store import Store
 
-    if not settings.database.exists():
+    if lake is None and not settings.database.exists():
         return Store.open(settings.database, read_only=True)  # says that there is none
     return Store.open(settings.database)
 
@@ -105,30 +143,16 @@ def _open(settings: "Settings") -> "Store":
 def _compute_here(store: "Store", jobs: "Sequence[Job]") -> "tuple[list[Outcome], list[Failure]]":
     """Compute one job after another under a progress bar that grows with their days."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
     from app.precompute.several import Failure, carry_out_all, plan_all
     from app.precompute.stopping import stop_on_interrupt
 
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("days"),
-        TimeRemainingColumn(),
-    )
     outcomes: list[Outcome] = []
     plans, failures = plan_all(store, jobs)
     total = sum(len(plan.missing) for plan in plans)
     done = 0
-    with stop_on_interrupt() as stopped, Progress(*columns, console=console, transient=True) as bar:
+    with stop_on_interrupt() as stopped, _progress(console, "days") as bar:
         task = bar.add_task("Computing", total=total)
 
         def advance(piece: object) -> None:
@@ -145,13 +169,88 @@ def _compute_here(store: "Store", jobs: "Sequence[Job]") -> "tuple[list[Outcome]
                     _say(console, result.note)
         except KeyboardInterrupt:
             bar.stop()
-            typer.echo(
-                f"Stopped: {done} of {total} days are stored, and the next run goes on with the "
-                "others.",
-                err=True,
-            )
+            _say_stopped(done, total, "days")
             raise
     return outcomes, failures
+
+
+def _compute_apart(
+    store: "Store",
+    jobs: "Sequence[Job]",
+    lake: Path | None,
+    folder: Path,
+    workers: int,
+    scheduler: str,
+    *,
+    keep: bool,
+) -> "tuple[list[Outcome], list[Failure]]":
+    """Let workers compute jobs under a progress bar that grows with their markets."""
+    from rich.console import Console
+
+    from app.precompute.cluster import cluster_workers
+    from app.precompute.results import results_folder
+    from app.precompute.several import Failure, make_lake, unfinished_jobs
+    from app.precompute.stopping import stop_on_interrupt
+    from app.precompute.workers import carry_out_apart, local_workers, make_task
+
+    console = Console(stderr=True)
+    outcomes: list[Outcome] = []
+    failures: list[Failure] = []
+    if lake is None:
+        jobs, outcomes, failures = unfinished_jobs(store, jobs)
+        if not jobs:
+            return outcomes, failures
+    done = 0
+    with (
+        stop_on_interrupt() as stopped,
+        results_folder(folder, keep=keep) as results,
+        _progress(console, "markets") as bar,
+    ):
+        task = bar.add_task("Computing", total=len(jobs))
+        source = lake or make_lake(store, jobs, results)
+        tasks = [make_task(store, job, source, results) for job in jobs]
+        try:
+            with cluster_workers(scheduler) if scheduler else local_workers(workers) as processes:
+                for result in carry_out_apart(store, tasks, processes, stopped):
+                    done += 1
+                    bar.advance(task)
+                    if isinstance(result, Failure):
+                        failures.append(result)
+                    else:
+                        outcomes.append(result)
+                        _say(console, result.note)
+        except KeyboardInterrupt:
+            bar.stop()
+            _say_stopped(done, len(jobs), "markets")
+            raise
+    return outcomes, failures
+
+
+def _progress(console: "Console", what: str) -> "Progress":
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(what),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _say_stopped(done: int, total: int, what: str) -> None:
+    typer.echo(
+        f"Stopped: {done} of {total} {what} are stored, and the next run goes on with the others.",
+        err=True,
+    )
 
 
 def _say(console: "Console", note: str) -> None:

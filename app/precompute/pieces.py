@@ -5,6 +5,7 @@ a checkpoint and one that was killed and started again compute the same sums in 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 
@@ -55,9 +56,10 @@ def compute_piece(book: LevelBook, series: Series, piece: Piece) -> PieceRows:
     heatmap = rasterise(book, times, edges)
     # Columns that begin and end within the data; before them there is no state, after them a guess.
     known = (times[1:] > book.open_time[0]) & (times[1:] <= book.stop)
+    cells = _cells(heatmap, known)
     return PieceRows(
-        piece=piece,
-        cells=_cells(heatmap, known),
+        piece=replace(piece, cells=len(cells["timestamp"])),
+        cells=cells,
         totals=_totals(heatmap, known),
         events=events_of(book, times[0], times[-1]) if piece.has_events else None,
     )

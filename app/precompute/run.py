@@ -1,6 +1,6 @@
 """One market's series: what of it is missing or out of date, computed and stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -18,7 +18,8 @@ from ingest.intervals import interval_name
 from ingest.snapshots import DAY, Piece, PieceRows, Series
 from ingest.store import Store
 
-_GROUP = 300_000  # rows to a transaction: few enough to lose, enough that committing costs little
+GROUP = 300_000
+"""Rows to a transaction: few enough to lose, enough that committing costs little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,7 @@ def make_plan(store: Store, market: MarketCoverage, job: Job) -> Plan:
     begin = book_start(market, job.start or market.first, job.warmup_days)
     inputs = find_inputs(store, market, begin)
     _check_interval(job, timedelta(seconds=inputs.intervals.seconds))
-    found = snapshots.find_series(store, job.exchange, job.symbol, model_text(job.model))
-    alike = [series for series in found if _is_of(series, job)]
-    series = next((s for s in alike if s.program == program_version()), None)
+    series, outdated = stored_series(store, job)
     known = snapshots.pieces(store, series) if series else []
     planned = _planned(job, inputs, known)
     stops = [(piece.start, piece.stop) for piece in (*planned, *known)]
@@ -117,7 +116,7 @@ def make_plan(store: Store, market: MarketCoverage, job: Job) -> Plan:
         job=job,
         inputs=inputs,
         series=series or _new_series(job, inputs),
-        outdated=() if series else tuple(alike),
+        outdated=outdated,
         missing=missing,
         present=len(planned) - len(missing),
         others_current=all(
@@ -127,6 +126,14 @@ def make_plan(store: Store, market: MarketCoverage, job: Job) -> Plan:
         ),
         watermark=watermark,
     )
+
+
+def stored_series(store: Store, job: Job) -> tuple[Series | None, tuple[Series, ...]]:
+    """Return the series of a job if it exists, and those of other programs if it does not."""
+    found = snapshots.find_series(store, job.exchange, job.symbol, model_text(job.model))
+    alike = [series for series in found if _is_of(series, job)]
+    series = next((s for s in alike if s.program == program_version()), None)
+    return series, () if series else tuple(alike)
 
 
 def carry_out(
@@ -153,7 +160,7 @@ def carry_out(
     KeyboardInterrupt
         If stopped.
     """
-    series, note = plan.series, _outdated(plan)
+    series, note = plan.series, outdated_note(plan.job, plan.outdated)
     done: list[Piece] = []
     rows = 0
     if plan.missing:
@@ -163,10 +170,10 @@ def carry_out(
         group: list[PieceRows] = []
         for piece in plan.missing:
             group.append(compute_piece(book.book, series, piece))
-            done.append(piece)
+            done.append(group[-1].piece)
             computed(piece)
             halt = stopped()
-            if halt or sum(each.rows for each in group) >= _GROUP or piece == plan.missing[-1]:
+            if halt or sum(each.rows for each in group) >= GROUP or piece == plan.missing[-1]:
                 if not series.id:
                     series = snapshots.add_series(store, series, plan.outdated)
                 snapshots.write(store, series, group, kept)
@@ -196,10 +203,11 @@ def _book(store: Store, plan: Plan, series: Series) -> tuple[Computed, str]:
     return whole_book(store, inputs, model), f"{plan.job.market} is computed anew: {why}."
 
 
-def _outdated(plan: Plan) -> str:
-    if not plan.outdated:
+def outdated_note(job: Job, outdated: Sequence[Series]) -> str:
+    """Return that other programs' series are replaced, if there are any."""
+    if not outdated:
         return ""
-    return f"{plan.job.market} is computed anew: another version of the program computed it."
+    return f"{job.market} is computed anew: another version of the program computed it."
 
 
 def _check_interval(job: Job, bars: timedelta) -> None:

@@ -26,7 +26,7 @@ from app.precompute import run
 from ingest.store import Store
 from tests.integration.test_precompute_killed import wanted
 
-run._GROUP = 1
+run.GROUP = 1
 with Store.open(sys.argv[1]) as store:
     plan = run.make_plan(store, store.markets()[0], wanted(incremental=True))
     print("ready", flush=True)
@@ -43,7 +43,7 @@ from ingest.store import Store
 from tests.integration.test_precompute_killed import wanted
 from tests.snapshot_stores import precompute
 
-run._GROUP = 1
+run.GROUP = 1
 path, day, point = sys.argv[1:]
 writing = 0
 
