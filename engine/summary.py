@@ -104,8 +104,8 @@ def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigure
         below=_nearest_cluster(below, last_price, -1),
         at_risk={within: risk(within) for within in DISTANCES},
         imbalance=(longs - shorts) / (longs + shorts) if longs + shorts > 0.0 else 0.0,
-        long_max_pain=long_pain and long_pain.price,
-        short_max_pain=short_pain and short_pain.price,
+        long_max_pain=long_pain.price if long_pain else None,
+        short_max_pain=short_pain.price if short_pain else None,
         coverage=coverage,
     )
 
