@@ -80,7 +80,7 @@ def map_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         responses={200: {"model": LiquidationMap}},
     )
     async def liquidation_map(request: Request, query: Annotated[MapQuery, Query()]) -> Response:
-        """Tell what is open by price, in parts, and what moves away from the price liquidate."""
+        """Tell what is open by price, by leverage or exchange, and what moves there liquidate."""
 
         def find() -> Answer:
             return _map(heatmaps, query)
