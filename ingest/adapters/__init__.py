@@ -1,0 +1,1 @@
+"""One module for each exchange; see docs/adding-an-exchange.md."""
