@@ -102,7 +102,7 @@ class LevelBook:
         """Return which levels no bar has killed yet, shape (n, 2, leverages)."""
         # In a book that has grown since, later deaths stand in the same array.
         alive = self.death >= len(self)
-        if self.closings.bar.size:
+        if self.parameters.closing == "nearest":
             alive |= (self.death < 0) & (-1 - self.death >= len(self))
         return alive
 

@@ -215,6 +215,13 @@ def test_closing_the_nearest_level_entirely_is_not_liquidation():
     assert_allclose(picture.active[0, 20, 2], 0.0, atol=0.0)
 
 
+def test_a_level_that_is_closed_later_is_open_until_then():
+    assumed = replace(TEN, closing="nearest")
+    book = build_book(market([UP, STILL], [101.0, 0.0]), assumed)
+    assert book.open_levels().size.size == 0
+    assert_allclose(book.until(columns(1)[-1]).open_levels().size, [1.0])
+
+
 def test_grown_books_take_bars_without_takers():
     whole = market([UP, UP], [107.0, 114.0], taker_buy=[5.0, np.nan])
     assumed = replace(TEN, side_rule="taker")
