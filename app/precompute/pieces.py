@@ -19,6 +19,7 @@ from engine.grid import step_edges
 from engine.heatmap import Heatmap, rasterise
 from engine.kernels import Floats
 from ingest.columns import Arrays
+from ingest.intervals import interval_name
 from ingest.snapshots import DAY, Piece, PieceRows, Series
 
 _DUST = 1e-12  # of the open interest: levels that closing has worn away, not worth a row
@@ -51,8 +52,9 @@ def compute_piece(book: LevelBook, series: Series, piece: Piece) -> PieceRows:
         If the series' buckets are too narrow for the span of the levels.
     """
     times = step_edges(time64(piece.start), time64(piece.stop), series.interval)
-    edges = bucket_edges(*level_range(book), series.width)
-    _check_size(times.size - 1, edges.size - 1, series)
+    low, high = level_range(book)
+    _check_size(times.size - 1, (high - low) / series.width, series)
+    edges = bucket_edges(low, high, series.width)
     heatmap = rasterise(book, times, edges)
     # Columns that begin and end within the data; before them there is no state, after them a guess.
     known = (times[1:] > book.open_time[0]) & (times[1:] <= book.stop)
@@ -70,13 +72,13 @@ def bucket_edges(low: float, high: float, width: float) -> Floats:
     return np.arange(floor(low / width), ceil(high / width) + 1, dtype=np.float64) * width
 
 
-def _check_size(columns: int, buckets: int, series: Series) -> None:
+def _check_size(columns: int, buckets: float, series: Series) -> None:
     if 2 * columns * buckets > _CELLS:
-        least = series.width * 2 * columns * buckets / _CELLS
+        least = series.width * (2 * columns * buckets / _CELLS)
         raise ValueError(
             f"price buckets {series.width:g} wide are too narrow for the levels of "
-            f"{series.symbol} on {series.exchange}; with this interval they must be at least "
-            f"{least:.2g} wide"
+            f"{series.symbol} on {series.exchange}; with snapshots every "
+            f"{interval_name(series.interval)} they must be at least {least:.2g} wide"
         )
 
 

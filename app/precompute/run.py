@@ -181,8 +181,8 @@ def carry_out(
                 group, kept = [], None
             if halt:
                 raise KeyboardInterrupt
-    is_current = plan.others_current
-    snapshots.mark_current(store, series, plan.watermark if is_current else None, plan.inputs.begin)
+    watermark = plan.watermark if plan.others_current else None
+    series = snapshots.mark_current(store, series, watermark, plan.inputs.begin)
     return Outcome(plan.job, series, tuple(done), plan.present, rows, note)
 
 

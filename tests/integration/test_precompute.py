@@ -342,7 +342,9 @@ def test_the_width_stays_when_the_range_of_prices_grows(store):
         ({"interval": timedelta(minutes=7)}, "bars of 5m, .* must be a multiple .* but is 420s"),
         ({"interval": timedelta(minutes=1)}, "but is 1m"),
         ({"interval": timedelta(days=3)}, "divide the day, but is 3d"),
-        ({"width": 1e-4}, "too narrow for the levels of BTCUSDT .* must be at least 0"),
+        ({"width": 1e-4}, "too narrow for the levels of BTCUSDT .* must be at least 0.05"),
+        ({"width": 1e-9}, "too narrow for the levels of BTCUSDT .* must be at least 0.05"),
+        ({"width": 5e-324}, "too narrow for the levels of BTCUSDT"),
         ({"model": find_model("turnover", profile=parse_profile("200:1"))}, "nothing at or below"),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 
 from app.cli import main
 from app.precompute.cluster import cluster_workers
+from app.precompute.jobs import model_text
 from app.precompute.several import Failure
 from app.precompute.workers import (
     carry_out_apart,
@@ -23,6 +24,7 @@ from app.precompute.workers import (
 from app.settings import Settings, variable
 from engine.models import find_model
 from engine.profiles import parse_profile
+from ingest import snapshots
 from ingest.lake_export import write_lake
 from ingest.store import Store
 from tests.conftest import ROOT
@@ -87,6 +89,8 @@ def test_a_task_computes_what_the_database_would(store, alone, tmp_path):
     assert named_rows(store) == alone
     assert list(results(tmp_path).iterdir()) == []
     # And the database knows it for its own.
+    (series,) = snapshots.find_series(store, "binance", "BTCUSDT", model_text(job().model))
+    assert series.watermark == store.watermark(("binance",), "BTCUSDT")
     assert precompute(store, job()).computed == ()
 
 
@@ -317,6 +321,39 @@ def test_what_cannot_be_is_a_sentence(liqheat, arguments, code, message):
     exit_code, out, err = liqheat(*arguments)
     assert (exit_code, out) == (code, "")
     assert message in err
+
+
+KILLED = """
+import sys
+from app.cli import main
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+"""
+
+
+def test_a_killed_run_with_workers_is_completed_by_the_next(liqheat, folder, alone):
+    with Store.open("market.duckdb") as store:
+        fill(store)
+    script = folder / "run.py"
+    script.write_text(KILLED)
+    arguments = ("--workers", "2", "--events", "--bucket-width", "250")
+    deadline = time.monotonic() + 120
+    with subprocess.Popen(
+        [sys.executable, script, "precompute", *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        while not any(folder.glob("market.duckdb.precomputed/liqheat-*/" + "[0-9a-f]" * 32)):
+            assert run.poll() is None
+            assert time.monotonic() < deadline
+        run.kill()
+    assert (folder / "market.duckdb.precomputed").is_dir()
+    code, _, err = liqheat(*arguments)
+    assert code == 0, err
+    with Store.open("market.duckdb") as store:
+        assert named_rows(store) == alone
+    assert sorted(path.name for path in folder.iterdir()) == ["market.duckdb", "run.py"]
 
 
 WORKER_OF_A_KILLED_PARENT = """
