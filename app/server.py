@@ -25,6 +25,10 @@ _BACKLOG = 2048
 _MOST_CONNECTIONS = 900
 
 
+# A program that asks every few seconds must not find its connection closed as it asks. [s]
+_KEPT_ALIVE = 75
+
+
 class Server(uvicorn.Server):
     """A server that says when it answers."""
 
@@ -91,6 +95,7 @@ def serve_until_stopped(server: FastAPI, bound: socket.socket, started: Callable
         access_log=False,
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=_KEPT_ALIVE,
     )
     Server(config, started).run(sockets=[bound])
 
