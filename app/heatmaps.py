@@ -21,7 +21,7 @@ from ingest.coverage import MarketCoverage
 from ingest.store import Store
 
 _BOOKS_BYTES = 1_000_000_000
-_VIEWS_BYTES = 500_000_000
+_VIEWS_BYTES = 300_000_000
 
 
 class Heatmaps(Protocol):
