@@ -16,6 +16,11 @@ def iso(time: np.datetime64) -> str:
     return f"{np.datetime_as_string(time, 'ms').removesuffix('.000')}Z"
 
 
+def iso_times(times: NDArray[np.datetime64]) -> list[str]:
+    """Return `iso` of each, far quicker than one by one."""
+    return [f"{text.removesuffix('.000')}Z" for text in np.datetime_as_string(times, "ms").tolist()]
+
+
 def unix_milliseconds(times: NDArray[np.datetime64]) -> NDArray[np.int64]:
     """Return milliseconds since 1970. [ms]"""
     return times.astype("datetime64[ms]").astype(np.int64)

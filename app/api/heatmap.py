@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.api.answers import Answer, Answers
 from app.api.cursor import first_page, next_link, page_at
 from app.api.errors import RESPONSES
-from app.api.formats import bucket_middles, iso, rounded
+from app.api.formats import bucket_middles, iso_times, rounded
 from app.api.meta import Meta, Sides, meta
 from app.api.parameters import HeatmapQuery
 from app.heatmaps import StoredHeatmaps
@@ -160,7 +160,7 @@ def _matrix(heatmaps: StoredHeatmaps, query: HeatmapQuery) -> Answer:
 def _document(request: HeatmapRequest, maps: Maps, query: HeatmapQuery) -> dict[str, Any]:
     whole = maps.whole
     document = {
-        "times": [iso(time) for time in whole.times[1:]],
+        "times": iso_times(whole.times[1:]),
         "prices": bucket_middles(whole.edges),
         "values": _of_sides(whole.active, query),
         "consumed": _of_sides(whole.consumed, query),
@@ -186,9 +186,9 @@ def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
     whole = maps.whole
     levels = list(_levels(whole, query))
     parts = {exchange: list(_levels(part, query)) for exchange, part in maps.parts.items()}
-    for column, time in enumerate(whole.times[1:]):
+    for column, time in enumerate(iso_times(whole.times[1:])):
         snapshot = {
-            "timestamp": iso(time),
+            "timestamp": time,
             "levels": levels[column],
             **{
                 name: _pair(rounded(getattr(whole, name)[:, column], "size"))
