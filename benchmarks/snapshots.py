@@ -1,8 +1,8 @@
 """How long snapshots take to compute, and whether reading them beats drawing a book.
 
-    .venv/bin/python -m benchmarks.snapshots --days 365
+    .venv/bin/python -m benchmarks.snapshots --days 365 --bar-minutes 5 --interval 30m
 
-A random market of 5-minute bars in a temporary database. Figures without a pass mark: they say how
+A random market in a temporary database. Figures without a pass mark: they say how
 long a whole run, one more day from the checkpoint, and a run with nothing to do take; then how
 long a map of 30 days takes, read from snapshots, drawn from a book in memory, and from the rows.
 """
@@ -26,24 +26,28 @@ from app.precompute.run import carry_out, make_plan
 from engine.grid import price_edges, shown_range, step_edges
 from engine.heatmap import rasterise
 from engine.models import find_model
+from ingest.intervals import parse_interval
 from ingest.store import Store
 
 Result = TypeVar("Result")
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
-STEP = timedelta(minutes=5)
 MARKET = {"exchange": "binance", "symbol": "BTCUSDT"}
 
 
-def fill(store: Store, first: int, last: int, bars: int) -> None:
+def fill(store: Store, step: timedelta, first: int, last: int, bars: int) -> None:
     """Store bars ``first <= bar < last`` of a random market of ``bars`` bars."""
     rng = np.random.default_rng(0)
-    close = 60_000.0 * np.exp(np.cumsum(rng.normal(0.0, 0.0012, bars)))
+    close = 60_000.0 * np.exp(
+        np.cumsum(rng.normal(0.0, 0.0012 * (step / timedelta(minutes=5)) ** 0.5, bars))
+    )
     opens = np.concatenate(([60_000.0], close[:-1]))
     volume = rng.gamma(2.0, 200.0, bars)
-    interest = 80_000.0 * np.exp(np.cumsum(rng.normal(0.0, 0.002, bars + 1)))
+    interest = 80_000.0 * np.exp(
+        np.cumsum(rng.normal(0.0, 0.002 * (step / timedelta(minutes=5)) ** 0.5, bars + 1))
+    )
     times = np.datetime64(START.replace(tzinfo=None), "us") + np.arange(bars + 1) * np.timedelta64(
-        STEP
+        step
     )
     candles = {
         "open_time": times[:-1],
@@ -54,7 +58,7 @@ def fill(store: Store, first: int, last: int, bars: int) -> None:
         "volume": volume,
     }
     part = slice(first, last)
-    store.add_candles(MARKET | {"interval": STEP} | {k: v[part] for k, v in candles.items()})
+    store.add_candles(MARKET | {"interval": step} | {k: v[part] for k, v in candles.items()})
     samples = slice(first + (first > 0), last + 1)
     store.add_open_interest(MARKET | {"time": times[samples], "open_interest": interest[samples]})
 
@@ -74,17 +78,21 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=365)
-    days = parser.parse_args().days
-    bars = days * 288
+    parser.add_argument("--bar-minutes", type=int, default=5)
+    parser.add_argument("--interval", default="30m")
+    given = parser.parse_args()
+    days, step = given.days, timedelta(minutes=given.bar_minutes)
+    day_bars = timedelta(days=1) // step
+    bars = days * day_bars
     model = find_model("turnover")
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder, "m.duckdb")) as store:
-        fill(store, 0, bars - 288, bars)
+        fill(store, step, 0, bars - day_bars, bars)
         market = store.markets()[0]
         last = market.last
         candles = store.bars(**MARKET, start=last - timedelta(days=30), stop=last)
         edges = price_edges(*shown_range(candles.low.min(), candles.high.max()), 400)
         width = float(edges[1] - edges[0])
-        job = Job(**MARKET, model=model, interval=timedelta(minutes=30), width=width)
+        job = Job(**MARKET, model=model, interval=parse_interval(given.interval), width=width)
 
         def compute(**changes: object) -> int:
             wanted = replace(job, **changes)
@@ -92,12 +100,14 @@ def main() -> None:
 
         # Compiles, and is thrown away.
         model.build_book(
-            load_market(store, store.bars(**MARKET, start=START, stop=START + 600 * STEP))
+            load_market(store, store.bars(**MARKET, start=START, stop=START + 600 * step))
         )
-        rows = measured(f"whole run, {days - 1} days every 30 min, width {width:g}", compute)
+        rows = measured(
+            f"whole run, {days - 1} days every {given.interval}, width {width:g}", compute
+        )
         print(f"{'rows':<58} {rows:10,}")  # noqa: T201
         measured("nothing to do", compute)
-        fill(store, bars - 288, bars, bars)
+        fill(store, step, bars - day_bars, bars, bars)
         measured("one more day, from the checkpoint", lambda: compute(incremental=True))
         with store.cursor() as cursor:
             (size,) = cursor.execute(
@@ -116,7 +126,7 @@ def main() -> None:
             5,
         )
         assert answer is not None
-        fill_later(store, market.last)
+        fill_later(store, step, market.last)
         changed = store.markets()[0]
         measured(
             "read from snapshots, after new rows",
@@ -135,11 +145,11 @@ def main() -> None:
         print(f"{'largest difference':<58} {difference:10.1e}")  # noqa: T201
 
 
-def fill_later(store: Store, stop: datetime) -> None:
+def fill_later(store: Store, step: timedelta, stop: datetime) -> None:
     """Store one more candle."""
     prices = dict.fromkeys(("open", "high", "low", "close", "volume"), np.full(1, 6e4))
     time_of = np.array([stop.replace(tzinfo=None)], "datetime64[us]")
-    store.add_candles(MARKET | {"interval": STEP, "open_time": time_of} | prices)
+    store.add_candles(MARKET | {"interval": step, "open_time": time_of} | prices)
 
 
 if __name__ == "__main__":
