@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
-LONG = 1
-SHORT = -1
+LONG: Final = 1
+SHORT: Final = -1
 
 Side = Literal[1, -1]
 """Side of a position: +1 long, -1 short."""

@@ -70,6 +70,19 @@ class PayloadError(ValueError):
         super().__init__(f"{exchange}: {problem}, in: {shown}{more}")
 
 
+class Refused(PayloadError):
+    """The exchange answered a request with an error of its own instead of data.
+
+    ``code`` is the exchange's; ``busy`` says that it was asked too often and will answer later.
+    """
+
+    def __init__(
+        self, exchange: str, code: str, reason: str, payload: Text = "", *, busy: bool = False
+    ) -> None:
+        super().__init__(exchange, f"refused with code {code}: {reason}", payload)
+        self.code, self.busy = code, busy
+
+
 class NotOffered(ValueError):
     """The exchange does not offer this; the message says so, and what to do instead."""
 
