@@ -212,11 +212,11 @@ def _compute_apart(
         try:
             with cluster_workers(scheduler) if scheduler else local_workers(workers) as processes:
                 for result in carry_out_apart(store, tasks, processes, stopped):
-                    done += 1
                     bar.advance(task)
                     if isinstance(result, Failure):
                         failures.append(result)
                     else:
+                        done += 1
                         outcomes.append(result)
                         _say(console, result.note)
         except KeyboardInterrupt:

@@ -5,6 +5,7 @@ in memory, with the same code that runs without workers, and its files appear in
 results whole or not at all. So a worker that is lost costs the market that it was at.
 """
 
+import atexit
 import multiprocessing
 import os
 import shutil
@@ -245,6 +246,8 @@ def local_workers(count: int) -> Iterator[Workers]:
 def _prepare() -> None:
     """Leave Ctrl-C to the parent, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # All has been handed over by then; taking the interpreter down makes DuckDB complain.
+    atexit.register(os._exit, 0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
