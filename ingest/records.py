@@ -126,7 +126,8 @@ class Tiers:
     """A market's leverage tiers from ``valid_from`` on, lowest first.
 
     ``unit`` is that of floors and caps: OKX sets its tiers in contracts, so they are known in
-    base asset only.
+    base asset only. ``closing_fee`` is charged against the margin at liquidation, in addition to
+    the maintenance rate. [-]
     """
 
     exchange: str
@@ -134,6 +135,7 @@ class Tiers:
     valid_from: datetime
     rows: tuple[TierRow, ...]
     unit: Literal["quote", "base"] = "quote"
+    closing_fee: float = 0.0
 
     def in_quote(self, price: float) -> "Tiers":
         """Return the tiers with floors and caps at a reference price. [quote]"""

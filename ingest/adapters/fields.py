@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from ingest.adapters.adapter import Frame, Liquidations, PayloadError, Text
+from ingest.adapters.adapter import Context, Frame, Liquidations, PayloadError, Text
 from ingest.records import Liquidation, Side
 
 Row = dict[str, Any]
@@ -133,6 +133,13 @@ def times_size(value: Any, size: Decimal, name: str) -> float:
 def take(row: Any, name: str, read: Callable[[Any, str], T]) -> T:
     """Return a field as ``read`` reads it."""
     return read(member(row, name), name)
+
+
+def contract_size(native: str, context: Context) -> Decimal:
+    """Return the base asset in one contract of the exchange's symbol."""
+    if native not in context.contract_sizes:
+        raise FieldError(f"no contract size of {native} is known: read the list of markets first")
+    return context.contract_sizes[native]
 
 
 def optional(row: Any, name: str, read: Callable[[Any, str], T]) -> T | None:
