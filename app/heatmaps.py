@@ -61,7 +61,8 @@ class StoredHeatmaps:
         self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes, "maps")
         self._moments: Memory[MomentMap] = Memory(_VIEWS_BYTES, nbytes, "moments")
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes, "views")
-        self._lists: Memory[list[MarketCoverage]] = Memory(0, nbytes, "markets")
+        # Only the last list is kept, however little it weighs: there is one for every state.
+        self._lists: Memory[list[MarketCoverage]] = Memory(0, len, "markets")
         self._simulated = store.is_simulated()
 
     @property
@@ -244,7 +245,9 @@ class StoredHeatmaps:
         start = book_start(market, request.history or request.start, self._settings.warmup_days)
         # Of this market alone, so that a book serves every choice of exchanges.
         watermark = self._store.watermark((market.exchange,), market.symbol)
-        key = (program_version(), market.exchange, market.symbol, start, watermark, model)
+        # The watermark may be newer than the market: rows may have arrived in between.
+        span = start, market.last
+        key = (program_version(), market.exchange, market.symbol, span, watermark, model)
         name = hashlib.sha256(repr(key).encode()).hexdigest()
         return self._books.get(name, lambda: self._load_book(name, market, start, model))
 

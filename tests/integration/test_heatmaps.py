@@ -1,5 +1,6 @@
 """The one path from stored rows to a view."""
 
+import gc
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.settings import Settings
 from app.stored_book import build_stored
+from ingest.coverage import MarketCoverage
 from tests.stores import START, STEP, add_market, memory_store, times
 
 
@@ -226,6 +228,46 @@ def test_new_rows_change_the_view_and_its_watermark(store, heatmaps):
     after = heatmaps.view(request())
     assert after.watermark != before.watermark
     assert after.heatmap.open_interest.max() > before.heatmap.open_interest.max()
+
+
+def test_rows_that_arrive_while_a_book_is_looked_up_are_in_the_next_map(
+    store, heatmaps, monkeypatch
+):
+    watermark, end = store.watermark, START + 600 * STEP
+
+    def growing(exchanges=(), symbol=None):
+        if exchanges == ("gate",) and len(store.bars("gate", "BTCUSDT", START, end).close) == 300:
+            shorter(store, "gate", 300, 600)
+        return watermark(exchanges, symbol)
+
+    shorter(store, "gate", 0, 300)
+    monkeypatch.setattr(store, "watermark", growing)
+    # The map of all asks for the watermark of one only where it looks up that one's book.
+    heatmaps.maps(request(exchanges=(), start=START, stop=end))
+    grown = heatmaps.maps(request(exchanges=(), start=START, stop=end))
+    assert grown.parts["gate"].open_interest[-1] > 0.0
+
+
+def test_lists_of_older_states_are_not_kept(store, heatmaps):
+    before = living(MarketCoverage)
+    for place in range(5):
+        heatmaps.markets()
+        store.add_open_interest(
+            {
+                "exchange": "okx",
+                "symbol": "BTCUSDT",
+                "time": times(1, offset=place),
+                "open_interest": np.array([5000.0]),
+            }
+        )
+    kept = heatmaps.markets()
+    assert living(MarketCoverage) - before <= len(kept)
+
+
+def living(kind):
+    """Return how many objects of a class there are."""
+    gc.collect()
+    return sum(type(each) is kind for each in gc.get_objects())
 
 
 def test_a_book_from_the_disk_equals_a_computed_one(store, heatmaps, tmp_path):
