@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import logging
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,7 @@ LIVE_SECONDS = 3600.0
 
 _MEMORY_BYTES = 200_000_000
 _QUICK = 1  # of gzip's levels: twice the speed of the usual one for a fifth more bytes
+_ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 _CACHE_CONTROL = "private, max-age=5, stale-while-revalidate=60"
 
 
@@ -113,7 +115,14 @@ class Answers:
         if kept is None:
             loop = asyncio.get_running_loop()
             kept = await loop.run_in_executor(self._pool, self._get, key, find, file_format)
-        return _response(kept, headers, MEDIA_TYPES[file_format], request)
+        own, _, body = kept.partition(b"\n")
+        headers |= orjson.loads(own)
+        if _takes_gzip(request.headers.get("accept-encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+        else:
+            # It may take a second, in which nobody else would be answered.
+            body = await asyncio.to_thread(gzip.decompress, body)
+        return Response(body, headers=headers, media_type=MEDIA_TYPES[file_format])
 
     def _get(self, key: str, find: Callable[[], Answer], file_format: Format) -> bytes:
         return self._memory.get(key, lambda: self._read(key) or self._make(key, find, file_format))
@@ -152,6 +161,16 @@ def _has(if_none_match: str, tag: str) -> bool:
     return tag.removeprefix("W/") in (part.removeprefix("W/") for part in tags)
 
 
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Return whether a client takes gzip, which it may name with a quality of zero if not."""
+    qualities: dict[str, bool] = {}
+    for part in accept_encoding.lower().split(","):
+        name, *parameters = (each.strip() for each in part.split(";"))
+        qualities[name] = not any(_ZERO.fullmatch(each) for each in parameters)
+    named = [taken for name, taken in qualities.items() if name in ("gzip", "x-gzip")]
+    return any(named) if named else qualities.get("*", False)
+
+
 def _encoded(answer: Answer, file_format: Format) -> bytes:
     if file_format == "json":
         return orjson.dumps(
@@ -161,13 +180,3 @@ def _encoded(answer: Answer, file_format: Format) -> bytes:
     if answer.table is None:
         raise ValueError(f"format must be json here, but is {file_format}")
     return table_bytes(answer.table(), file_format)
-
-
-def _response(kept: bytes, headers: Mapping[str, str], media: str, request: Request) -> Response:
-    own, _, body = kept.partition(b"\n")
-    headers = {**headers, **orjson.loads(own)}
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-    else:
-        body = gzip.decompress(body)
-    return Response(body, headers=headers, media_type=media)

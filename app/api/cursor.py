@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import isfinite
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from app.api.formats import aware, unix_milliseconds
-from app.request import HeatmapRequest
+from app.request import MOST_BUCKETS, HeatmapRequest
 from app.views import Grid
 
 _DAY_31, _YEAR_2100 = 31 * 86_400_000, 4_102_444_800_000
@@ -48,7 +49,10 @@ class Page:
     def buckets(self) -> int:
         """Price buckets, at most."""
         width = self.whole.bucket_width
-        return self.whole.buckets if width is None else int((self.high - self.low) / width) + 2
+        if width is None:
+            return self.whole.buckets
+        # More are refused where they are made, by the width that would do.
+        return int(min((self.high - self.low) / width, MOST_BUCKETS)) + 2
 
     def request(self, limit: int) -> HeatmapRequest:
         """Return what to compute for the page."""
@@ -88,6 +92,7 @@ def page_at(cursor: str, whole: HeatmapRequest) -> Page:
         start, stop, step, low, high = read(cursor)
         page = Page(whole, int(start), int(stop), int(step), float(low), float(high))
         sound = 0 < page.step <= _DAY_31 and 0 <= page.start < page.stop <= _YEAR_2100
+        sound = sound and 0.0 <= page.low < page.high and isfinite(page.high)
     except (ValueError, TypeError, OverflowError):
         sound = False
     if not sound:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from app.api.cursor import read, written
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.settings import Settings
@@ -153,6 +154,19 @@ def test_a_cursor_that_is_none_is_told(client, cursor):
     assert "cursor must be that of the page before" in answer.text
 
 
+@pytest.mark.parametrize("low", [0.0, "inf", "-inf", "nan", 1e308, -1e308])
+@pytest.mark.parametrize("high", [1e308, "inf", -1e308, "nan", 2**70])
+def test_a_cursor_with_prices_that_cannot_be_is_told(client, low, high):
+    first = found(client, "heatmap-timeseries", limit=7)
+    start, stop, step, *_ = read(first["cursor"])
+    for cursor in (
+        written(start, stop, step, low, high),
+        written(start, stop, step, str(low), 5e4),
+    ):
+        answer = get(client, "heatmap-timeseries", cursor=cursor, price_bin_size=1e-300)
+        assert answer.status_code == 422, answer.text
+
+
 def test_times_are_iso_or_milliseconds_and_naive_ones_are_utc(client):
     plain = found(client, "heatmap")
     unix = str(int(datetime.fromisoformat("2026-01-01T08:00Z").timestamp() * 1000))
@@ -268,6 +282,28 @@ def test_answers_are_compressed_for_those_who_take_it(client):
     plain = client.get(address, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
     assert gzip.decompress(raw) == plain.content
+
+
+@pytest.mark.parametrize(
+    ("taken", "compressed"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("x-gzip", True),
+        ("*", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, *", False),
+        ("*;q=0", False),
+        ("br", False),
+        ("notgzip", False),
+        ("", False),
+    ],
+)
+def test_answers_are_not_compressed_for_those_who_refuse_it(client, taken, compressed):
+    answer = get(client, "heatmap")
+    again = client.get(answer.url, headers={"Accept-Encoding": taken})
+    assert again.headers.get("content-encoding") == ("gzip" if compressed else None)
+    assert again.json() == answer.json()
 
 
 def test_a_table_holds_what_the_document_holds(client, tmp_path):
