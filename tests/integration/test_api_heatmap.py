@@ -159,12 +159,9 @@ def test_a_cursor_that_is_none_is_told(client, cursor):
 def test_a_cursor_with_prices_that_cannot_be_is_told(client, low, high):
     first = found(client, "heatmap-timeseries", limit=7)
     start, stop, step, *_ = read(first["cursor"])
-    for cursor in (
-        written(start, stop, step, low, high),
-        written(start, stop, step, str(low), 5e4),
-    ):
-        answer = get(client, "heatmap-timeseries", cursor=cursor, price_bin_size=1e-300)
-        assert answer.status_code == 422, answer.text
+    cursor = written(start, stop, step, str(low), str(high))
+    answer = get(client, "heatmap-timeseries", cursor=cursor, price_bin_size=1e-300)
+    assert answer.status_code == 422, answer.text
 
 
 def test_times_are_iso_or_milliseconds_and_naive_ones_are_utc(client):
