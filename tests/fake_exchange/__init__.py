@@ -1,0 +1,1 @@
+"""WebSocket servers on loopback that speak the exchanges' protocols and misbehave on demand."""

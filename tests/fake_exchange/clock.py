@@ -1,0 +1,91 @@
+"""A clock that stands still until it is told how far to go."""
+
+import asyncio
+import contextlib
+import heapq
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+PASSES = 30
+DEADLINE = 20.0
+
+
+class ManualClock:
+    """Time that passes only in ``advance``, together for all who share the clock."""
+
+    def __init__(self) -> None:
+        self._elapsed = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return 1000.0 + self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._numbers), woken))
+        await woken
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass from sleeper to sleeper; sockets are read before each next one wakes."""
+        stop = self._elapsed + seconds
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= stop:
+            self._wake(self._sleepers[0][0])
+            await settle()
+        self._elapsed = stop
+
+    def step(self, seconds: float) -> None:
+        """Let a moment pass, and wake whose time has come."""
+        self._wake(self._elapsed + seconds)
+
+    def _wake(self, until: float) -> None:
+        self._elapsed = until
+        while self._sleepers and self._sleepers[0][0] <= until:
+            _, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+
+
+async def settle() -> None:
+    """Let everything that is ready run, what came over loopback included."""
+    for _ in range(PASSES):
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def passing(clock: ManualClock, speed: float = 100.0) -> AsyncIterator[None]:
+    """Let time pass ``speed`` times as fast as it does; if we are held up, so is it."""
+
+    async def pass_on() -> None:
+        while True:
+            await asyncio.sleep(0.002)
+            clock.step(0.002 * speed)
+
+    task = asyncio.create_task(pass_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(
+    condition: Callable[[], object], what: str = "", clock: ManualClock | None = None
+) -> None:
+    """Wait until something is so; with a clock, time passes meanwhile."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what or condition}"
+        await asyncio.sleep(0.001)
+        if clock is not None:
+            clock.step(0.05)
