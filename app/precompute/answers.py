@@ -7,7 +7,7 @@ import numpy as np
 
 from app.precompute.inputs import digests, find_inputs
 from app.precompute.jobs import model_text
-from app.version import program_version
+from app.precompute.program import program_version
 from engine.heatmap import Heatmap
 from engine.kernels import Floats
 from engine.market import Times

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.errors import NoData
-from app.version import program_version
+from app.precompute.program import program_version
 from ingest import snapshots
 from ingest.coverage import MarketCoverage
 from ingest.intervals import BarIntervals

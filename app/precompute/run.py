@@ -10,7 +10,7 @@ from app.precompute.books import Computed, grown_book, whole_book
 from app.precompute.inputs import Inputs, digests, find_inputs
 from app.precompute.jobs import Job, model_text
 from app.precompute.pieces import compute_piece, days
-from app.version import program_version
+from app.precompute.program import program_version
 from engine.grid import round_up, shown_range
 from ingest import snapshots
 from ingest.coverage import MarketCoverage

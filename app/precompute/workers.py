@@ -22,9 +22,9 @@ from uuid import uuid4
 
 from app.errors import NoData
 from app.precompute.jobs import Job
+from app.precompute.program import program_version
 from app.precompute.run import GROUP, Outcome, carry_out, make_plan, outdated_note, stored_series
 from app.precompute.several import Failure
-from app.version import program_version
 from ingest import snapshots
 from ingest.errors import FileError
 from ingest.lake import read_market
