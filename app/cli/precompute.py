@@ -66,13 +66,15 @@ def precompute(
 ) -> None:
     """Compute snapshots of maps and store them in the database.
 
-    A snapshot is the state of a map at the end of an interval: notional open and liquidated by
-    price bucket and side. It is computed day by day. Days that are there already, from the same
-    data, are not computed again, and a run that was stopped or killed goes on where it was. The
-    snapshots are in the tables liquidation_snapshots and snapshot_totals.
+    A snapshot is the state of a map at the end of an interval: notional open
+    and liquidated by price bucket and side. It is computed day by day. Days
+    that are there already, from the same data, are not computed again, and a
+    run that was stopped or killed goes on where it was. The snapshots are in
+    the tables liquidation_snapshots and snapshot_totals.
 
-    With --workers or --scheduler, other processes compute and this one stores what they leave in a
-    folder. Workers on other machines need --lake and --results in folders that they share.
+    With --workers or --scheduler, other processes compute and this one stores
+    what they leave in a folder. Workers on other machines need --lake and
+    --results in folders that they share.
     """
     settings = load_settings(database=database)
     _check(bucket_width, workers, lake, scheduler, results)
