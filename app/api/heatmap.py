@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from app.api.answers import Answer, Answers
+from app.api.answers import Answer, Answers, piece
 from app.api.cursor import first_page, next_link, page_at
 from app.api.errors import RESPONSES
 from app.api.formats import bucket_middles, iso_times, rounded
@@ -134,7 +134,7 @@ def _timeseries(heatmaps: StoredHeatmaps, query: TimeseriesQuery, path: str) -> 
     link = next_link(path, query, cursor)
     return Answer(
         document=lambda: {
-            "data": list(_snapshots(maps, query)),
+            "data": [piece(snapshot) for snapshot in _snapshots(maps, query)],
             "next": link,
             "cursor": cursor,
             "meta": meta(request, maps, maps.whole),
@@ -184,12 +184,14 @@ def _sides(query: HeatmapQuery) -> list[int]:
 
 def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
     whole = maps.whole
-    levels = list(_levels(whole, query))
-    parts = {exchange: list(_levels(part, query)) for exchange, part in maps.parts.items()}
+    levels = _levels(whole, query)
+    parts = {}
+    if query.breakdown == "exchange":
+        parts = {exchange: _levels(part, query) for exchange, part in maps.parts.items()}
     for column, time in enumerate(iso_times(whole.times[1:])):
         snapshot = {
             "timestamp": time,
-            "levels": levels[column],
+            "levels": next(levels),
             **{
                 name: _pair(rounded(getattr(whole, name)[:, column], "size"))
                 for name in ("opened", "closed", "liquidated")
@@ -197,8 +199,8 @@ def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
             "open_interest": float(rounded(whole.open_interest[column], "size")),
             "coverage": _pair(whole.coverage[:, column]),
         }
-        if query.breakdown == "exchange":
-            snapshot["exchanges"] = {name: part[column] for name, part in parts.items()}
+        if parts:
+            snapshot["exchanges"] = {name: next(part) for name, part in parts.items()}
         yield snapshot
 
 
