@@ -40,7 +40,13 @@ def base_asset(symbol: str) -> str:
 
 def coins(stored: Sequence[str]) -> dict[str, str]:
     """Return the stored symbol of each coin, in the order of the symbols."""
-    return {base_asset(symbol): stored_symbol(base_asset(symbol), stored) for symbol in stored}
+    found: dict[str, str] = {}
+    for symbol in stored:
+        coin = base_asset(symbol)
+        likely = (each for each in symbol_candidates(coin) if each in stored)
+        # BTC-USD is no candidate of BTC, but all that is stored of it.
+        found.setdefault(coin, next(likely, symbol))
+    return found
 
 
 def stored_exchange(name: str, symbol: str, heatmaps: StoredHeatmaps) -> str:

@@ -37,6 +37,11 @@ def test_what_is_not_stored_is_no_other_symbol(name):
 
 
 def test_a_coin_has_one_symbol():
+    assert coins(["BTC-USD", "ETH_USDT", "ETHUSDT", "SOL-PERP"]) == {
+        "BTC": "BTC-USD",
+        "ETH": "ETHUSDT",
+        "SOL-PERP": "SOL-PERP",
+    }
     assert coins(STORED) == {"BTC": "BTCUSDT", "ETH": "ETHUSDC", "SOL": "SOL", "USDC": "USDC"}
     assert base_asset("1000PEPEUSDT") == "1000PEPE"
 
