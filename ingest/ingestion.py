@@ -59,7 +59,7 @@ def load_all(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[Loaded | FileError]:
     """Load files one after the other; yield what came of each, good or bad."""
-    with _scratch(store) as scratch:
+    with scratch_folder(store) as scratch:
         for source in sources:
             try:
                 yield load(store, source, scratch, keep_trades=keep_trades, limits=limits)
@@ -68,7 +68,7 @@ def load_all(
 
 
 @contextmanager
-def _scratch(store: Store) -> Iterator[Path]:
+def scratch_folder(store: Store) -> Iterator[Path]:
     """Yield a folder to unpack in, beside the database where there is one.
 
     A killed run leaves its folder behind, and the next one takes it over.

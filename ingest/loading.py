@@ -86,7 +86,7 @@ def load(
         digest = sha256(source.path)
         check_checksum(source.path, digest)
         with _sentences(source), store.cursor() as cursor, _temporary(cursor):
-            if _known(cursor, source, digest, keep_trades=keep_trades):
+            if known(cursor, source, digest, keep_trades=keep_trades):
                 return Loaded(source, _interval(source, source.interval_seconds), known=True)
             with unpacked(source.path, scratch, limits) as file:
                 staging = Staging(cursor, source, file)
@@ -154,9 +154,10 @@ def _keep_trades(cursor: duckdb.DuckDBPyConnection, staging: Staging) -> int:
     return int(row[0]) if row else 0
 
 
-def _known(
-    cursor: duckdb.DuckDBPyConnection, source: Source, digest: str, *, keep_trades: bool
+def known(
+    cursor: duckdb.DuckDBPyConnection, source: Source, digest: str, *, keep_trades: bool = False
 ) -> bool:
+    """Return whether content of this hash was loaded before, with its trades if they are wanted."""
     key = {
         "sha256": digest,
         "exchange": source.exchange,
