@@ -1,0 +1,204 @@
+"""One exchange's stream against servers that speak its protocol, when all is well."""
+
+import asyncio
+from itertools import islice
+
+import pytest
+
+from tests.fake_exchange.clock import ManualClock, until
+from tests.fake_exchange.exchanges import FAKES, FakeBinance, FakeBybit, FakeOkx
+from tests.fake_exchange.running import context, liquidations, running
+
+EVERY = pytest.mark.parametrize("fake_class", FAKES.values(), ids=FAKES)
+
+
+def play(scene):
+    """Run a test's coroutine; nothing may be left running behind it."""
+
+    async def whole():
+        await scene()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not others
+
+    asyncio.run(whole())
+
+
+@EVERY
+def test_what_is_delivered_is_yielded_once_with_both_times(fake_class):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake, running(fake) as run:
+            events = liquidations(clock)
+            for size in (1, 1, 2, 7, 30):
+                await fake.publish(*islice(events, size))
+            await run.got(41)
+            assert run.yielded_what_was_delivered()
+            assert {record.received for record in run.records} == {clock.now()}
+            health = run.health
+            assert (health.state, health.events, health.events_per_minute) == ("connected", 41, 41)
+            assert (health.connects, health.reconnects, health.failures) == (1, 0, 0)
+
+    play(scene)
+
+
+@EVERY
+def test_symbols_that_nobody_asked_for_are_left_out(fake_class):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake, running(fake, ["BTCUSDT"]) as run:
+            await fake.publish(*islice(liquidations(clock), 30))
+            await run.got(10)
+            await fake.publish(*islice(liquidations(clock, ["BTCUSDT"]), 10, 11))
+            await run.got(11)
+            assert {record.symbol for record in run.records} == {"BTCUSDT"}
+
+    play(scene)
+
+
+@EVERY
+def test_a_quiet_market_keeps_its_connection_by_pings_and_answers(fake_class):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake, running(fake) as run:
+            await clock.advance(590)
+            assert run.health.state == "connected"
+            assert (fake.accepted, run.health.failures) == (1, 0)
+            assert run.health.messages_per_minute >= 1
+
+    play(scene)
+
+
+def test_bybit_and_okx_may_be_quiet_for_a_day():
+    async def scene():
+        for fake_class in (FakeBybit, FakeOkx):
+            clock = ManualClock()
+            async with fake_class(clock) as fake, running(fake) as run:
+                await clock.advance(24 * 3600)
+                assert (fake.accepted, run.health.state) == (1, "connected")
+
+    play(scene)
+
+
+def test_binances_messages_may_be_wrapped_as_combined_streams_are():
+    async def scene():
+        clock = ManualClock()
+        fake = FakeBinance(clock)
+        fake.path = "/market/stream"
+        async with fake, running(fake) as run:
+            await fake.publish(*islice(liquidations(clock), 5))
+            await run.got(5)
+            assert run.yielded_what_was_delivered()
+
+    play(scene)
+
+
+@EVERY
+def test_repetitions_are_left_out_and_counted(fake_class):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake, running(fake) as run:
+            events = list(islice(liquidations(clock), 20))
+            await fake.publish(*events, copies=3)
+            await fake.publish(*events)
+            await until(lambda: run.health.duplicates == 60, "60 duplicates")
+            await run.got(20)
+            assert run.yielded_what_was_delivered()
+            assert run.health.events == 20
+
+    play(scene)
+
+
+def test_a_repetition_after_a_reconnection_is_left_out():
+    # OKX sends the latest liquidations after each subscription.
+    async def scene():
+        clock = ManualClock()
+        async with FakeOkx(clock) as fake, running(fake) as run:
+            events = list(islice(liquidations(clock), 6))
+            await fake.publish(*events[:4])
+            await run.got(4)
+            await fake.drop()
+            await fake.subscribed()
+            await fake.publish(*events)
+            await run.got(6)
+            assert run.yielded_what_was_delivered()
+            assert run.health.duplicates == 4
+
+    play(scene)
+
+
+@EVERY
+def test_times_out_of_order_and_in_the_future_are_yielded_as_they_came(fake_class):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake, running(fake) as run:
+            events = list(islice(liquidations(clock), 3600 * 3))[::3600][::-1]
+            await clock.advance(60)
+            later = list(islice(liquidations(clock), 5))
+            for event in [*later, *events]:
+                await fake.publish(event)
+            await run.got(8)
+            assert [record.time for record in run.records] == [
+                event.time for event in [*later, *events]
+            ]
+
+    play(scene)
+
+
+@EVERY
+def test_a_clock_of_the_exchange_that_is_ahead_shows_as_a_negative_lag(fake_class):
+    async def scene():
+        clock, ahead = ManualClock(), ManualClock()
+        await ahead.advance(3600)
+        async with fake_class(clock) as fake, running(fake) as run:
+            await fake.publish(*islice(liquidations(ahead), 3))
+            await run.got(3)
+            assert run.health.lag == pytest.approx(-3600, abs=60)
+            assert run.yielded_what_was_delivered()
+
+    play(scene)
+
+
+@EVERY
+def test_who_does_not_take_records_loses_the_oldest_and_never_stalls_the_socket(fake_class, caplog):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake, running(fake, collect=False, queue_size=50) as run:
+            events = list(islice(liquidations(clock), 500))
+            for event in events:
+                await fake.publish(event)
+            await until(lambda: run.health.overflows == 450, "overflows")
+            assert run.health.state == "degraded"
+            kept = []
+            while (record := run.stream.queue.take()) is not None:
+                kept.append(record.time)
+            assert kept == [event.time for event in events[-50:]]
+
+    play(scene)
+    assert "the oldest are dropped" in caplog.text
+
+
+def test_a_stream_that_was_never_started_is_off_and_one_that_was_stopped_too():
+    async def scene():
+        clock = ManualClock()
+        async with FakeOkx(clock) as fake:
+            async with running(fake) as run:
+                assert run.health.state == "connected"
+            assert run.health.state == "off"
+            await fake.gone()
+            assert fake.accepted == 1
+
+    play(scene)
+
+
+def test_contract_sizes_may_become_known_later():
+    async def scene():
+        clock = ManualClock()
+        async with FakeOkx(clock) as fake, running(fake) as run:
+            run.stream.context = context(["BTCUSDT"])
+            await fake.publish(*islice(liquidations(clock), 3))
+            await run.got(1)
+            run.stream.context = context()
+            await fake.publish(*islice(liquidations(clock), 3, 6))
+            await run.got(4)
+
+    play(scene)
