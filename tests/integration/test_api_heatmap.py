@@ -278,6 +278,7 @@ def test_answers_are_compressed_for_those_who_take_it(client):
         assert answer.headers["content-encoding"] == "gzip"
     plain = client.get(address, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
+    assert int(plain.headers["content-length"]) == len(plain.content)
     assert gzip.decompress(raw) == plain.content
 
 
@@ -311,6 +312,7 @@ def test_a_table_holds_what_the_document_holds(client, tmp_path):
         for level in snapshot["levels"]
     ]
     with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
         for name, reader in (("csv", "read_csv"), ("parquet", "read_parquet")):
             answer = get(client, "heatmap-timeseries", exchanges="binance", format=name)
             assert answer.headers["content-type"].startswith(
