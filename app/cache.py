@@ -203,6 +203,11 @@ class Memory(Generic[Value]):
         self._tally.hit(perf_counter() - start)
         return value
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Return whether the value of ``key`` is there; does not count."""
+        with self._lock:
+            return key in self._values
+
     def stats(self) -> CacheStats:
         """Return what it holds and what it did."""
         with self._lock:

@@ -212,7 +212,7 @@ def moment_of(
         candle_exchange=leading.exchange,
         measure=request.measure,
         data_stop=max(each.book.stop for each in stored),
-        crossing_price=either_price(known),
+        crossing_price=either_price(each.crossing_price for each in known),
         assumed_margin=tuple(each.book.exchange for each in known if each.assumed_margin),
         simulated=simulated,
         watermark=watermark,

@@ -1,6 +1,6 @@
 """From books to the view that pictures, numbers and files are made of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -73,7 +73,7 @@ def grid_of(request: HeatmapRequest, stored: Sequence[StoredBook]) -> Grid:
     """Return the grid on which a request is answered."""
     times = _times(request, [each.book for each in stored])
     low, high = _price_range(request, _candles(_leading(stored, times).candles, times))
-    return Grid(times, _edges(request, low, high), low, high)
+    return Grid(times, request_edges(request, low, high), low, high)
 
 
 def draw_maps(
@@ -90,7 +90,7 @@ def draw_maps(
             for each in stored
         },
         data_stop=max(each.book.stop for each in stored),
-        crossing_price=either_price(stored),
+        crossing_price=either_price(each.crossing_price for each in stored),
         assumed_margin=tuple(each.book.exchange for each in stored if each.assumed_margin),
         simulated=simulated,
         watermark=watermark,
@@ -158,9 +158,9 @@ def _weight(stored: StoredBook, times: Times) -> float:
     return float(stored.book.open_interest[firsts[1]] * stored.book.close[firsts[1] - 1])
 
 
-def either_price(stored: Sequence[StoredBook]) -> str:
-    """Return which price kills the books' levels: their common one, or ``"mark or last"``."""
-    prices = {each.crossing_price for each in stored}
+def either_price(crossing_prices: Iterable[str]) -> str:
+    """Return which price kills levels: the books' common one, or ``"mark or last"``."""
+    prices = set(crossing_prices)
     return prices.pop() if len(prices) == 1 else "mark or last"
 
 
@@ -202,7 +202,8 @@ def _candles(candles: Candles, times: Times) -> Candles:
     )
 
 
-def _edges(request: HeatmapRequest, low: float, high: float) -> Floats:
+def request_edges(request: HeatmapRequest, low: float, high: float) -> Floats:
+    """Return the edges of a request's price buckets that hold two prices. [quote]"""
     if request.bucket_width is not None:
         return width_edges(low, high, request.bucket_width, MOST_BUCKETS)
     return price_edges(low, high, request.buckets)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ingest.database import run, statement
+from ingest.database import statement
 from ingest.snapshots import (
     Checkpoint,
     Piece,
@@ -11,6 +11,7 @@ from ingest.snapshots import (
     add_piece,
     drop_piece,
     write_checkpoint,
+    write_state,
 )
 from ingest.store import Store, naive
 
@@ -81,12 +82,7 @@ def seed(store: Store, series: Series, pieces: Sequence[Piece], kept: Checkpoint
             add_piece(cursor, series, piece)
         if kept is not None:
             write_checkpoint(cursor, series, kept)
-        run(cursor, "set_snapshot_watermark", _watermark(series))
-
-
-def _watermark(series: Series) -> dict[str, object]:
-    begin = series.begin and naive(series.begin)
-    return {"series_id": series.id, "watermark": series.watermark, "book_start": begin}
+        write_state(cursor, series)
 
 
 def _file(folder: Path, table: str) -> Path:

@@ -1,9 +1,9 @@
 """Stored snapshots: series of them, what has been computed of each, and what it was made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
@@ -42,6 +42,10 @@ class Series:
         Of the market when all pieces were last known to be current.
     begin : datetime or None
         Where the book that they were then drawn from begins. [UTC]
+    crossing_price : str
+        Which price killed its levels: ``"mark"``, ``"last"`` or ``"mark or last"``.
+    assumed_margin : bool
+        Whether its leverage tiers stood in for unknown ones.
     id : int
         Number in its database, 0 before it has one.
     """
@@ -55,7 +59,16 @@ class Series:
     program: str
     watermark: str | None = None
     begin: datetime | None = None
+    crossing_price: str = "last"
+    assumed_margin: bool = False
     id: int = 0
+
+    @classmethod
+    def from_row(cls, row: tuple[Any, ...]) -> Self:
+        """Return a row of ``sql/snapshot_series.sql``."""
+        names = [field.name for field in fields(cls)]
+        series = cls(**dict(zip(names, row, strict=True)))
+        return replace(series, begin=series.begin and series.begin.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +159,7 @@ def find_series(store: Store, exchange: str, symbol: str, model: str) -> list[Se
     market = {"exchange": exchange, "symbol": symbol, "model": model}
     with store.cursor() as cursor:
         rows = run(cursor, "snapshot_series", market).fetchall()
-    return [
-        Series(
-            exchange=exchange,
-            symbol=symbol,
-            model=model,
-            interval=timedelta(seconds=seconds),
-            width=width,
-            bins=bins,
-            program=program,
-            watermark=watermark,
-            begin=begin and begin.replace(tzinfo=UTC),
-            id=number,
-        )
-        for number, _, _, _, seconds, width, bins, program, watermark, begin in rows
-    ]
+    return [Series.from_row(row) for row in rows]
 
 
 def add_series(store: Store, series: Series, outdated: Sequence[Series] = ()) -> Series:
@@ -265,15 +264,31 @@ def write_checkpoint(cursor: duckdb.DuckDBPyConnection, series: Series, kept: Ch
     run(cursor, "add_snapshot_checkpoint", {"series_id": series.id} | values)
 
 
-def mark_current(
-    store: Store, series: Series, watermark: str | None, begin: datetime | None
-) -> Series:
-    """Remember for which state of the market all pieces are known to be current, or for none."""
-    if (watermark, begin) != (series.watermark, series.begin):
+def mark_current(store: Store, series: Series, known: Series) -> Series:
+    """Remember of a series what ``known`` says of its book, and for which state it is current."""
+    new = replace(
+        series,
+        watermark=known.watermark,
+        begin=known.begin,
+        crossing_price=known.crossing_price,
+        assumed_margin=known.assumed_margin,
+    )
+    if new != series:
         with store.transaction() as cursor:
-            values = {"watermark": watermark, "book_start": begin and naive(begin)}
-            run(cursor, "set_snapshot_watermark", {"series_id": series.id} | values)
-    return replace(series, watermark=watermark, begin=begin)
+            write_state(cursor, new)
+    return new
+
+
+def write_state(cursor: duckdb.DuckDBPyConnection, series: Series) -> None:
+    """Replace what is stored of a series' book, and for which state it is current."""
+    values = {
+        "series_id": series.id,
+        "watermark": series.watermark,
+        "book_start": series.begin and naive(series.begin),
+        "crossing_price": series.crossing_price,
+        "assumed_margin": series.assumed_margin,
+    }
+    run(cursor, "set_snapshot_state", values)
 
 
 def _drop_rows(cursor: duckdb.DuckDBPyConnection, span: dict[str, Any]) -> None:

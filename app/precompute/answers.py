@@ -45,7 +45,7 @@ def find_snapshots(
     model: FlowModel,
     times: Times,
     edges: Floats,
-) -> Heatmap | None:
+) -> tuple[Series, Heatmap] | None:
     """Return stored snapshots as the heatmap that a book would be drawn as, if they fit.
 
     Parameters
@@ -65,10 +65,10 @@ def find_snapshots(
 
     Returns
     -------
-    Heatmap or None
-        In notional, with nothing in columns that begin before the data. None where no series of
-        this program and model divides the grid, where not all of the range has been computed, or
-        where what is stored has changed since.
+    (Series, Heatmap) or None
+        What they are, and their picture: in notional, with nothing in columns that begin before
+        the data. None where no series of this program and model divides the grid, where not all of
+        the range has been computed, or where what is stored has changed since.
 
     Notes
     -----
@@ -82,7 +82,7 @@ def find_snapshots(
     # The coarsest one that fits has the fewest rows.
     for series in sorted(stored, key=lambda s: (s.interval, s.width), reverse=True):
         if _divides(series, question) and _is_current(store, series, market, begin, question):
-            return _read(store, series, question, times, edges)
+            return series, _read(store, series, question, times, edges)
     return None
 
 

@@ -27,6 +27,8 @@ class Computed:
 
     book: LevelBook
     checkpoint: Checkpoint | None
+    crossing_price: str
+    assumed_margin: bool
 
 
 def settled(inputs: Inputs) -> datetime:
@@ -58,7 +60,7 @@ def whole_book(store: Store, inputs: Inputs, model: FlowModel) -> Computed:
     kept = None
     if len(head) and not _lacks_takers(head, model):
         kept = _checkpoint(store, inputs, build_stored(head, model))
-    return Computed(stored.book, kept)
+    return Computed(stored.book, kept, stored.crossing_price, stored.assumed_margin)
 
 
 def grown_book(store: Store, inputs: Inputs, model: FlowModel, kept: Checkpoint) -> Computed | None:
@@ -74,7 +76,9 @@ def grown_book(store: Store, inputs: Inputs, model: FlowModel, kept: Checkpoint)
     if len(head):
         stored = _extended(stored, growing.append(head), head)
         new = _checkpoint(store, inputs, stored)
-    return Computed(growing.append(tail) if len(tail) else stored.book, new)
+    if len(tail):
+        stored = _extended(stored, growing.append(tail), tail)
+    return Computed(stored.book, new, stored.crossing_price, stored.assumed_margin)
 
 
 def _bars(store: Store, inputs: Inputs, start: datetime) -> Bars:

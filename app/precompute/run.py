@@ -162,9 +162,12 @@ def carry_out(
     """
     series, note = plan.series, outdated_note(plan.job, plan.outdated)
     done: list[Piece] = []
-    rows = 0
+    rows, drawn = 0, series
     if plan.missing:
         book, found = _book(store, plan, series)
+        drawn = replace(
+            series, crossing_price=book.crossing_price, assumed_margin=book.assumed_margin
+        )
         note = note or found
         kept = book.checkpoint
         group: list[PieceRows] = []
@@ -182,7 +185,8 @@ def carry_out(
             if halt:
                 raise KeyboardInterrupt
     watermark = plan.watermark if plan.others_current else None
-    series = snapshots.mark_current(store, series, watermark, plan.inputs.begin)
+    known = replace(drawn, watermark=watermark, begin=plan.inputs.begin)
+    series = snapshots.mark_current(store, series, known)
     return Outcome(plan.job, series, tuple(done), plan.present, rows, note)
 
 

@@ -170,7 +170,7 @@ def store_result(store: Store, result: Result) -> Outcome:
         kept = Checkpoint(*result.checkpoint, b"") if result.checkpoint else None
         take_files(store, series, result.folder, outcome.computed, kept, GROUP)
         shutil.rmtree(result.folder, ignore_errors=True)
-    series = snapshots.mark_current(store, series, outcome.series.watermark, outcome.series.begin)
+    series = snapshots.mark_current(store, series, outcome.series)
     note = outcome.note or outdated_note(outcome.job, outdated)
     return replace(outcome, series=series, note=note)
 

@@ -1,15 +1,17 @@
 -- Series of snapshots of one market and model, of all programs.
 SELECT
-    series_id,
     exchange,
     symbol,
     model,
-    interval_seconds,
+    to_seconds(interval_seconds) AS interval,
     bucket_width,   -- quote
     bins,
     program,
     watermark,
-    book_start
+    book_start,
+    crossing_price,
+    assumed_margin,
+    series_id
 FROM snapshot_series
 WHERE exchange = $exchange
   AND symbol = $symbol

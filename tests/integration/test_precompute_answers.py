@@ -39,7 +39,8 @@ def store():
 def ask(store, columns, edges, *, model=MODEL, begin=None):
     market = store.markets()[0]
     begin = begin or book_start(market, START, 30)
-    return find_snapshots(store, market, begin, model, columns, edges)
+    found = find_snapshots(store, market, begin, model, columns, edges)
+    return found and found[1]
 
 
 def columns(first, last, step):

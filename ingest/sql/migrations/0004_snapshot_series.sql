@@ -15,7 +15,9 @@ CREATE TABLE snapshot_series (
     bins             INTEGER,            -- that the width was chosen for, NULL where it was given
     program          VARCHAR NOT NULL,   -- digest of the sources that computed it
     watermark        VARCHAR,            -- of the market when all pieces were known to be current
-    book_start       TIMESTAMP           -- of the book that they were then drawn from
+    book_start       TIMESTAMP,          -- of the book that they were then drawn from
+    crossing_price   VARCHAR NOT NULL DEFAULT 'last',   -- which price killed its levels
+    assumed_margin   BOOLEAN NOT NULL DEFAULT false     -- whether its leverage tiers were unknown
 );
 
 -- What has been computed of a series: one UTC day or the known part of it, written in the
