@@ -90,9 +90,9 @@ class Binance:
     }
     history: Mapping[Kind, HistoryLimit] = {
         "open_interest_history": HistoryLimit(
-            "Binance answers for the open interest of the last 30 days; for more load the metrics "
-            "files of its archive.",
-            longest=timedelta(days=30),
+            "Binance answers for the open interest of the last 30 days; for more use "
+            '"liqheat fetch", which loads its archive.',
+            longest=timedelta(days=30) - timedelta(hours=1),  # an older start is an error
         )
     }
     unavailable: Mapping[Kind, str] = {"tiers": _SIGNED}

@@ -242,8 +242,8 @@ def value(quantity: float, price: float) -> float:
 def read_rows(
     exchange: str,
     payload: Text,
-    rows: Iterable[Any],
-    read: Callable[[Any], Liquidation | None],
+    rows: Iterable[T],
+    read: Callable[[T], Liquidation | None],
 ) -> Liquidations:
     """Return the liquidations in all rows of a message.
 

@@ -7,7 +7,6 @@ their real liquidation prices, and the nodes' archive has every fill. A stream s
 subscribe to one user's fills.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -31,25 +30,19 @@ from ingest.adapters.adapter import (
     Text,
 )
 from ingest.adapters.fields import FieldError
+from ingest.adapters.hyperliquid_fills import read_fills
 from ingest.records import (
     LONG,
     SHORT,
     Candle,
     FundingRate,
     Instrument,
-    Liquidation,
     ObservedPosition,
     OpenInterest,
-    Side,
     TierRow,
     Tiers,
 )
 from ingest.symbols import join_symbol, split_symbol
-
-# In a backstop liquidation the fill itself says whose position ended, in every user's words.
-_DIRECTION = re.compile(r"Liquidated (?:Cross|Isolated) (Long|Short)")
-_DIRECTIONS: dict[str, Side] = {"Long": LONG, "Short": SHORT}
-_SOLD = {"A": True, "B": False}  # "A" is the ask: this user sold
 
 _BARS = {
     60: "1m",
@@ -150,13 +143,8 @@ class Hyperliquid:
             data = fields.mapping(message, "data")
             if "fills" not in data:  # the channel also tells of funding and more
                 return Ignored()
-            user, fills = data.get("user"), fields.array(data, "fills")
-        return fields.read_rows(
-            self.exchange,
-            text,
-            fills,
-            lambda fill: self._liquidation(user, fill, received, context),
-        )
+            fills = [(data.get("user"), fill) for fill in fields.array(data, "fills")]
+        return read_fills(text, fills, self.symbol, received, context)
 
     def read_node_fills(self, line: Text, received: datetime, context: Context) -> Liquidations:
         """Return the liquidations in one line of the nodes' archive.
@@ -165,47 +153,12 @@ class Hyperliquid:
         once for each of its two users, and counts once.
         """
         with fields.reading(self.exchange, line) as block:
-            pairs = fields.array(block, "events") if isinstance(block, dict) else [block]
-        found = fields.read_rows(
-            self.exchange, line, pairs, lambda pair: self._of_pair(pair, received, context)
-        )
+            events = fields.array(block, "events") if isinstance(block, dict) else [block]
+            pairs = [fields.items(event, "event", least=2) for event in events]
+        fills = [(pair[0], pair[1]) for pair in pairs]
+        found = read_fills(line, fills, self.symbol, received, context)
         once = {liquidation.key: liquidation for liquidation in found.liquidations}
-        return Liquidations(tuple(once.values()), len(pairs) - len(once))
-
-    def _of_pair(self, pair: Any, received: datetime, context: Context) -> Liquidation | None:
-        pair = fields.items(pair, "event", least=2)
-        return self._liquidation(pair[0], pair[1], received, context)
-
-    def _liquidation(
-        self, user: Any, fill: Any, received: datetime, context: Context
-    ) -> Liquidation | None:
-        symbol = self.symbol(fields.text(fill, "coin"))
-        if fill.get("liquidation") is None or not context.wants(symbol) or symbol is None:
-            return None
-        liquidation = fields.mapping(fill, "liquidation")
-        quantity = fields.take(fill, "sz", fields.positive)
-        price = fields.take(fill, "px", fields.positive)
-        return Liquidation(
-            exchange=self.exchange,
-            symbol=symbol,
-            side=_side(user, fill, liquidation),
-            quantity=quantity,
-            price=price,
-            price_kind="fill",
-            # Equity is tested at the mark price.
-            trigger_price=fields.take(liquidation, "markPx", fields.positive),
-            notional=fields.value(quantity, price),
-            time=fields.take(fill, "time", fields.from_millis),
-            received=received,
-            # The same for both users of a trade.
-            key=fields.natural_key(
-                self.exchange,
-                [
-                    *(fill.get(name) for name in ("coin", "time", "px", "sz", "tid")),
-                    liquidation["liquidatedUser"],
-                ],
-            ),
-        )
+        return Liquidations(tuple(once.values()), len(fills) - len(once))
 
     def candles(
         self, symbol: str, interval: timedelta, start: datetime, stop: datetime
@@ -393,25 +346,6 @@ class Hyperliquid:
 
 def _info(body: Mapping[str, Any], weight: int) -> Request:
     return Request("/info", method="POST", json=body, weight=weight)
-
-
-def _side(user: Any, fill: Any, liquidation: Any) -> Side:
-    """Return the side of the position that was liquidated, whoever's fill it is.
-
-    A long is closed by selling, so who was liquidated sold ("A"), and the counterparty, whose
-    fill says the same liquidation, bought.
-    """
-    liquidated = fields.text(liquidation, "liquidatedUser")
-    direction = fill.get("dir")
-    told = _DIRECTION.fullmatch(direction) if isinstance(direction, str) else None
-    if told and fields.text(liquidation, "method") == "backstop":
-        return _DIRECTIONS[told[1]]
-    sold = fields.choice(fill, "side", _SOLD)
-    if isinstance(user, str):
-        own = user.lower() == liquidated.lower()
-    else:  # the market order is the liquidated user's; it crosses what others had in the book
-        own = fields.member(fill, "crossed") is True
-    return LONG if own == sold else SHORT
 
 
 def _is_open(market: Any) -> bool:

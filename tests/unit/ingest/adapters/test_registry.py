@@ -71,7 +71,7 @@ def test_limits_are_told_in_sentences(exchange):
     sentences = [limit.sentence for limit in adapter.history.values()]
     for sentence in [*sentences, *adapter.unavailable.values()]:
         assert sentence[0].isupper()
-        assert sentence.endswith((".", "file."))
+        assert sentence.endswith(".")
 
 
 @EXCHANGES
