@@ -93,6 +93,30 @@ def _user_and_password(login: SecretStr) -> SecretStr:
     return login
 
 
+def _web_address(text: str) -> str:
+    if not _is_web_address(text):
+        raise PydanticCustomError(
+            "web_address", "Input should be an address as https://example.org, without ? and #"
+        )
+    return text.rstrip("/")
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises where it is no number
+    except ValueError:
+        return False
+    has_host = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return has_host and not (set(text) & set("?# ")) and text.isascii()
+
+
+def _proxy_address(proxy: SecretStr) -> SecretStr:
+    if not _is_web_address(proxy.get_secret_value()):
+        raise PydanticCustomError("secret", "Input should be an address as http://proxy.lan:3128")
+    return proxy
+
+
 def _rate(text: str) -> str:
     if text.strip().lower() in ("", "off"):
         return ""
@@ -117,6 +141,8 @@ HostNames = Annotated[
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_origins)]
 Login = Annotated[SecretStr, AfterValidator(_user_and_password)]
 Rate = Annotated[str, AfterValidator(_rate)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]
 
 
 class SettingsError(ValueError):
@@ -185,6 +211,16 @@ class Settings(BaseSettings):
         ge=0,
         le=3650,
         description="Days computed before the window, in histories too long to compute whole",
+    )
+    vision_url: WebAddress = Field(
+        default="https://data.binance.vision",
+        description="Address of Binance's archive, or of a copy of it",
+    )
+    proxy: ProxyAddress | None = Field(
+        default=None, description="Proxy between here and archives, http://proxy.lan:3128"
+    )
+    http_timeout: float = Field(
+        default=30.0, gt=0, le=3600, description="Longest silence of an archive in seconds"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="Least serious message that is logged"

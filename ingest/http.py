@@ -283,7 +283,9 @@ class HttpClient:
         async for chunk in self.chunks(response, raw=False):
             body += chunk
             if len(body) > longest:
-                raise HttpError(f"{response.url}: expected at most {longest:,} bytes, found more")
+                raise HttpError(
+                    f"{response.url}: expected at most {longest:,} bytes, found more", again=True
+                )
         return body
 
     async def _once(self, request: Request, read: Read) -> Any:

@@ -1,5 +1,6 @@
 """An archive like Binance's on loopback, that fails on command."""
 
+import asyncio
 import re
 import socket
 import threading
@@ -9,6 +10,21 @@ from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DEADLINE = 60
+
+
+class Clock:
+    """Time that passes only while somebody waits."""
+
+    def __init__(self):
+        self.time, self.waits = 0.0, []
+
+    def __call__(self):
+        return self.time
+
+    async def sleep(self, seconds):
+        self.waits.append(seconds)
+        self.time += seconds
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)

@@ -62,24 +62,20 @@ def ingest(
     from ingest.ingestion import find
     from ingest.intervals import parse_interval
     from ingest.recognise import Told
-    from ingest.store import Store, StoreError
+    from ingest.store import Store
 
     settings = load_settings(database=database)
     seconds = int(parse_interval(interval).total_seconds()) if interval else None
     told = Told(exchange and exchange.lower(), symbol and symbol.upper(), kind, seconds)
-    console, progress_console = _output(), Console(stderr=True)
+    console, progress_console = output(), Console(stderr=True)
     found = find(paths, told)
     bad = list(found.bad)
     if found.sources:
         limits = Limits(bytes=int(max_gigabytes * 1e9), ratio=max_ratio)
         with Store.open(settings.database) as store:
-            if store.is_simulated():
-                raise StoreError(
-                    f"{settings.database} holds the simulated market, which real data must not mix "
-                    "with. Choose another file with --database."
-                )
+            refuse_simulated(store)
             loaded, failed = _load(store, found, progress_console, limits, keep_trades=keep_trades)
-            _print_summary(console, loaded, store)
+            print_summary(console, loaded, store)
         bad += failed
     elif not bad:
         typer.echo(_nothing_found(paths, found), err=True)
@@ -104,10 +100,21 @@ def coverage(
     if not rows:
         typer.echo('Nothing of that is stored yet. Load some with "liqheat ingest PATH".', err=True)
         raise typer.Exit(1)
-    _print_coverage(_output(), rows, gaps)
+    _print_coverage(output(), rows, gaps)
 
 
-def _output() -> "Console":
+def refuse_simulated(store: "Store") -> None:
+    """Keep real data out of a database that holds the simulated market."""
+    from ingest.store import StoreError
+
+    if store.is_simulated():
+        raise StoreError(
+            f"{store.path} holds the simulated market, which real data must not mix with. Choose "
+            "another file with --database."
+        )
+
+
+def output() -> "Console":
     """Return where tables go: as wide as the terminal, or as tables are where there is none."""
     from rich.console import Console
 
@@ -161,7 +168,8 @@ def _nothing_found(paths: Sequence[Path], found: "Found") -> str:
     return text
 
 
-def _print_summary(console: "Console", loaded: "Sequence[Loaded]", store: "Store") -> None:
+def print_summary(console: "Console", loaded: "Sequence[Loaded]", store: "Store") -> None:
+    """Show what files brought."""
     from rich.table import Table
 
     from ingest.summary import summarise

@@ -11,31 +11,12 @@ import pytest
 
 from ingest.http import HttpClient, HttpError, Manners, NotFound, Rate, Request, Unavailable
 from tests import fake_archive
-from tests.fake_archive import cut, gives, hang_up, silent, status
+from tests.fake_archive import Clock, cut, gives, hang_up, silent, status
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-class Clock:
-    """Time that passes only while somebody waits."""
-
-    def __init__(self):
-        self.time, self.waits = 0.0, []
-
-    def __call__(self):
-        return self.time
-
-    async def sleep(self, seconds):
-        self.waits.append(seconds)
-        self.time += seconds
-        await asyncio.sleep(0)
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch):
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture
