@@ -82,6 +82,20 @@ class Candle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkCandle:
+    """One bar of the mark price, at which equity is tested. [quote]"""
+
+    exchange: str
+    symbol: str
+    interval_seconds: int
+    open_time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenInterest:
     """Open contracts with one side counted [base]; ``notional`` where the exchange tells. [USD]"""
 
@@ -182,7 +196,16 @@ class ObservedPosition:
     time: datetime
 
 
-Record = Liquidation | Candle | OpenInterest | FundingRate | Tiers | Instrument | ObservedPosition
+Record = (
+    Liquidation
+    | Candle
+    | MarkCandle
+    | OpenInterest
+    | FundingRate
+    | Tiers
+    | Instrument
+    | ObservedPosition
+)
 
 
 def contract_sizes(instruments: Sequence[Instrument]) -> dict[str, Decimal]:

@@ -16,6 +16,7 @@ from ingest.records import (
     FundingRate,
     Instrument,
     Liquidation,
+    MarkCandle,
     OpenInterest,
     Tiers,
 )
@@ -29,6 +30,7 @@ Text = str | bytes
 Kind = Literal[
     "liquidations",
     "candles",
+    "mark_candles",
     "open_interest_now",
     "open_interest_history",
     "funding",
@@ -308,6 +310,16 @@ class Adapter(Protocol):
 
     def read_candles(self, text: Text, symbol: str, interval: timedelta) -> list[Candle]:
         """Return the candles in an answer, oldest first."""
+        ...
+
+    def mark_candles(
+        self, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
+        """Return requests for candles of the mark price, as ``candles`` does."""
+        ...
+
+    def read_mark_candles(self, text: Text, symbol: str, interval: timedelta) -> list[MarkCandle]:
+        """Return the candles of the mark price in an answer, oldest first."""
         ...
 
     def open_interest_now(self, symbols: Sequence[str]) -> list[Request]:

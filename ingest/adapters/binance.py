@@ -32,6 +32,7 @@ from ingest.records import (
     FundingRate,
     Instrument,
     Liquidation,
+    MarkCandle,
     OpenInterest,
     Side,
     TierRow,
@@ -174,10 +175,21 @@ class Binance:
         self, symbol: str, interval: timedelta, start: datetime, stop: datetime
     ) -> list[Request]:
         """Return requests for candles, 1500 a page."""
+        return self._bars("/fapi/v1/klines", symbol, interval, start, stop)
+
+    def mark_candles(
+        self, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
+        """Return requests for candles of the mark price, 1500 a page."""
+        return self._bars("/fapi/v1/markPriceKlines", symbol, interval, start, stop)
+
+    def _bars(
+        self, path: str, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
         bar = fields.bar_name(_BARS, interval, self.exchange)
         return [
             Request(
-                "/fapi/v1/klines",
+                path,
                 {
                     "symbol": self._native(symbol),
                     "interval": bar,
@@ -210,6 +222,13 @@ class Binance:
             quote_volume=fields.amount(row[7], "quote volume"),
             taker_buy_volume=fields.amount(row[9], "taker buy volume"),
         )
+
+    def read_mark_candles(self, text: Text, symbol: str, interval: timedelta) -> list[MarkCandle]:
+        """Return the candles of the mark price in an answer."""
+        with fields.reading(self.exchange, text) as answer:
+            return [
+                fields.mark_candle(row, self.exchange, symbol, interval) for row in _rows(answer)
+            ]
 
     def open_interest_now(self, symbols: Sequence[str]) -> list[Request]:
         """Return one request for each symbol."""

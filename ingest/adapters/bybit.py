@@ -33,6 +33,7 @@ from ingest.records import (
     FundingRate,
     Instrument,
     Liquidation,
+    MarkCandle,
     OpenInterest,
     Side,
     TierRow,
@@ -155,9 +156,20 @@ class Bybit:
         self, symbol: str, interval: timedelta, start: datetime, stop: datetime
     ) -> list[Request]:
         """Return requests for candles, 1000 a page."""
+        return self._bars("kline", symbol, interval, start, stop)
+
+    def mark_candles(
+        self, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
+        """Return requests for candles of the mark price, 1000 a page."""
+        return self._bars("mark-price-kline", symbol, interval, start, stop)
+
+    def _bars(
+        self, path: str, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
         bar = fields.bar_name(_BARS, interval, self.exchange)
         return [
-            self._request("kline", symbol, interval=bar, start=first, end=last, limit=rows)
+            self._request(path, symbol, interval=bar, start=first, end=last, limit=rows)
             for first, last, rows in fields.pages(start, stop, interval, _CANDLES)
         ]
 
@@ -181,6 +193,14 @@ class Bybit:
             volume=fields.amount(row[5], "volume"),
             quote_volume=fields.amount(row[6], "turnover"),
         )
+
+    def read_mark_candles(self, text: Text, symbol: str, interval: timedelta) -> list[MarkCandle]:
+        """Return the candles of the mark price in an answer, which has the newest first."""
+        with fields.reading(self.exchange, text) as answer:
+            return [
+                fields.mark_candle(row, self.exchange, symbol, interval)
+                for row in reversed(self._list(answer, text))
+            ]
 
     def open_interest_now(self, symbols: Sequence[str]) -> list[Request]:
         """Return one request for each symbol."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 
 from ingest.adapters.adapter import Context, Frame, Liquidations, PayloadError, Text
-from ingest.records import Liquidation, Side
+from ingest.records import Liquidation, MarkCandle, Side
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -42,6 +42,21 @@ def load(text: Text) -> Any:
 def dump(message: Any) -> Frame:
     """Return a message as JSON text."""
     return orjson.dumps(message).decode()
+
+
+def mark_candle(row: Any, exchange: str, symbol: str, interval: timedelta) -> MarkCandle:
+    """Return a bar of the mark price from a row that starts with its time and four prices."""
+    row = items(row, "candle", least=5)
+    return MarkCandle(
+        exchange=exchange,
+        symbol=symbol,
+        interval_seconds=int(interval.total_seconds()),
+        open_time=from_millis(row[0], "open time"),
+        open=positive(row[1], "open"),
+        high=positive(row[2], "high"),
+        low=positive(row[3], "low"),
+        close=positive(row[4], "close"),
+    )
 
 
 @contextmanager

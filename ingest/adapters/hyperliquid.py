@@ -37,6 +37,7 @@ from ingest.records import (
     Candle,
     FundingRate,
     Instrument,
+    MarkCandle,
     ObservedPosition,
     OpenInterest,
     TierRow,
@@ -68,6 +69,9 @@ _NO_STREAM = (
     "Hyperliquid has no stream of all liquidations. Its nodes' archive holds them "
     "(node_fills_by_block on S3, paid by who reads it), and its positions can be asked for."
 )
+_NO_MARK = (
+    "Hyperliquid has no candles of the mark price; the map takes those of trades in their place."
+)
 _NO_HISTORY = (
     "Hyperliquid answers for open interest at this moment only: collect it from now on, or load "
     "its archive's asset_ctxs files."
@@ -93,6 +97,7 @@ class Hyperliquid:
     }
     unavailable: Mapping[Kind, str] = {
         "liquidations": _NO_STREAM,
+        "mark_candles": _NO_MARK,
         "open_interest_history": _NO_HISTORY,
     }
 
@@ -194,6 +199,16 @@ class Hyperliquid:
                 )
                 for row in fields.items(answer, "answer")
             ]
+
+    def mark_candles(
+        self, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
+        """Refuse: there are none."""
+        raise NotOffered(_NO_MARK)
+
+    def read_mark_candles(self, text: Text, symbol: str, interval: timedelta) -> list[MarkCandle]:
+        """Refuse: there are none."""
+        raise NotOffered(_NO_MARK)
 
     def open_interest_now(self, symbols: Sequence[str]) -> list[Request]:
         """Return the one request for all markets."""

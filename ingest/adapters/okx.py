@@ -32,6 +32,7 @@ from ingest.records import (
     FundingRate,
     Instrument,
     Liquidation,
+    MarkCandle,
     OpenInterest,
     Side,
     TierRow,
@@ -64,7 +65,7 @@ _INTEREST_BARS = {
     604_800: "1Wutc",
 }
 _BARS = {60: "1m", 180: "3m"} | _INTEREST_BARS
-_CANDLES, _INTERESTS, _FUNDINGS = 300, 100, 100  # rows in a page
+_CANDLES, _MARK_CANDLES, _INTERESTS, _FUNDINGS = 300, 100, 100, 100  # rows in a page
 _FAMILIES = 5
 _BUSY = {"50011", "50013"}
 
@@ -81,6 +82,7 @@ class Okx:
     rate_limits: Mapping[str, RateLimit] = {
         "rest": RateLimit(20, 2),
         "history-candles": RateLimit(20, 2),
+        "history-mark-price-candles": RateLimit(10, 2),
         "open-interest-history": RateLimit(10, 2),
         "funding-rate-history": RateLimit(10, 2),
         "position-tiers": RateLimit(10, 2),
@@ -178,14 +180,32 @@ class Okx:
         self, symbol: str, interval: timedelta, start: datetime, stop: datetime
     ) -> list[Request]:
         """Return requests for candles, 300 a page."""
+        return self._bars("history-candles", _CANDLES, symbol, interval, start, stop)
+
+    def mark_candles(
+        self, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
+        """Return requests for candles of the mark price, 100 a page."""
+        name = "history-mark-price-candles"
+        return self._bars(name, _MARK_CANDLES, symbol, interval, start, stop)
+
+    def _bars(
+        self,
+        name: str,
+        rows: int,
+        symbol: str,
+        interval: timedelta,
+        start: datetime,
+        stop: datetime,
+    ) -> list[Request]:
         bar = fields.bar_name(_BARS, interval, self.exchange)
         return [
             Request(
-                "/api/v5/market/history-candles",
+                f"/api/v5/market/{name}",
                 {"instId": self._native(symbol), "bar": bar, **_between(first, last), "limit": n},
-                limit="history-candles",
+                limit=name,
             )
-            for first, last, n in fields.pages(start, stop, interval, _CANDLES)
+            for first, last, n in fields.pages(start, stop, interval, rows)
         ]
 
     def read_candles(self, text: Text, symbol: str, interval: timedelta) -> list[Candle]:
@@ -210,6 +230,15 @@ class Okx:
             volume=fields.amount(row[6], "volCcy"),  # base asset; "vol" counts contracts
             quote_volume=fields.amount(row[7], "volCcyQuote"),
         )
+
+    def read_mark_candles(self, text: Text, symbol: str, interval: timedelta) -> list[MarkCandle]:
+        """Return the candles of the mark price in an answer, closed ones only."""
+        with fields.reading(self.exchange, text) as answer:
+            return [
+                fields.mark_candle(row, self.exchange, symbol, interval)
+                for row in reversed(self._data(answer, text))
+                if fields.items(row, "candle", least=6)[5] == "1"
+            ]
 
     def open_interest_now(self, symbols: Sequence[str]) -> list[Request]:
         """Return one request for all swaps, or for one."""

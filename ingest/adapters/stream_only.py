@@ -14,7 +14,7 @@ from ingest.adapters.adapter import (
     Request,
     Text,
 )
-from ingest.records import Candle, FundingRate, Instrument, OpenInterest, Tiers
+from ingest.records import Candle, FundingRate, Instrument, MarkCandle, OpenInterest, Tiers
 
 
 class StreamOnly:
@@ -30,6 +30,7 @@ class StreamOnly:
     history: Mapping[Kind, HistoryLimit] = {}
     unavailable: Mapping[Kind, str] = {
         "candles": "Candles of this exchange are not read.",
+        "mark_candles": "Mark-price candles of this exchange are not read.",
         "open_interest_now": "Open interest of this exchange is not read.",
         "open_interest_history": "Open interest of this exchange is not read.",
         "funding": "Funding rates of this exchange are not read.",
@@ -51,6 +52,16 @@ class StreamOnly:
     def read_candles(self, text: Text, symbol: str, interval: timedelta) -> list[Candle]:
         """Refuse."""
         self._refuse("candles")
+
+    def mark_candles(
+        self, symbol: str, interval: timedelta, start: datetime, stop: datetime
+    ) -> list[Request]:
+        """Refuse."""
+        self._refuse("mark_candles")
+
+    def read_mark_candles(self, text: Text, symbol: str, interval: timedelta) -> list[MarkCandle]:
+        """Refuse."""
+        self._refuse("mark_candles")
 
     def open_interest_now(self, symbols: Sequence[str]) -> list[Request]:
         """Refuse."""

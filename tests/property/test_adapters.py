@@ -43,6 +43,7 @@ CONTEXT = Context(
 )
 READERS = {
     "read_candles": ("BTCUSDT", timedelta(minutes=1)),
+    "read_mark_candles": ("BTCUSDT", timedelta(minutes=1)),
     "read_open_interest_now": (RECEIVED,),
     "read_open_interest_history": ("BTCUSDT",),
     "read_funding": ("BTCUSDT",),
@@ -98,6 +99,9 @@ ANSWERS = [
             }
         ],
     ),
+    (("binance", "read_mark_candles"), [[int(TIME), *BAR[1:7]]]),
+    (("bybit", "read_mark_candles"), bybit(BAR[:5])),
+    (("okx", "read_mark_candles"), okx([*BAR[:5], "1"])),
     (("bybit", "read_candles"), bybit(BAR[:7])),
     (
         ("bybit", "read_open_interest_now"),

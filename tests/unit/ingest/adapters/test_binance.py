@@ -20,6 +20,7 @@ from ingest.records import (
     FundingRate,
     Instrument,
     Liquidation,
+    MarkCandle,
     OpenInterest,
     TierRow,
 )
@@ -193,6 +194,26 @@ def test_candles_are_read():
             volume=12.5,
             quote_volume=1095612.5,
             taker_buy_volume=7.25,
+        )
+    ]
+
+
+def test_candles_of_the_mark_price_are_asked_for_and_read():
+    start, minute = datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=1)
+    first, second = BINANCE.mark_candles("BTCUSDT", minute, start, start + 1600 * minute)
+    assert (first.path, first.params["limit"]) == ("/fapi/v1/markPriceKlines", 1500)
+    assert second.params["startTime"] == first.params["endTime"] + 1
+    row = [1767225600000, "1", "3", "0.5", "2", "0", 1767225659999, "0", 60, "0", "0", "0"]
+    assert BINANCE.read_mark_candles(json.dumps([row]), "BTCUSDT", minute) == [
+        MarkCandle(
+            exchange="binance",
+            symbol="BTCUSDT",
+            interval_seconds=60,
+            open_time=start,
+            open=1.0,
+            high=3.0,
+            low=0.5,
+            close=2.0,
         )
     ]
 

@@ -143,6 +143,18 @@ def test_candles_are_asked_for_and_read_oldest_first():
     ]
 
 
+def test_candles_of_the_mark_price_are_asked_for_and_read_oldest_first():
+    start, step = datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=5)
+    (request,) = BYBIT.mark_candles("BTCUSDT", step, start, start + 2 * step)
+    assert request.path == "/v5/market/mark-price-kline"
+    rows = [["1767225900000", "2", "4", "1", "3"], ["1767225600000", "1", "3", "1", "2"]]
+    candles = BYBIT.read_mark_candles(answer(rows), "BTCUSDT", step)
+    assert [(candle.open_time, candle.close) for candle in candles] == [
+        (start, 2.0),
+        (start + step, 3.0),
+    ]
+
+
 def test_one_side_of_open_interest_is_taken(payload):
     row = payload("bybit_open_interest")
     (one,) = BYBIT.read_open_interest_history(answer([row]), "BTCUSDT")

@@ -169,6 +169,19 @@ def test_candles_are_read_in_base_asset_and_only_if_closed():
     ]
 
 
+def test_candles_of_the_mark_price_come_a_hundred_at_a_time_and_only_if_closed():
+    start, minute = datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=1)
+    requests = OKX.mark_candles("BTCUSDT", minute, start, start + 101 * minute)
+    assert [request.params["limit"] for request in requests] == [100, 1]
+    assert requests[0].path == "/api/v5/market/history-mark-price-candles"
+    rows = [
+        ["1767225660000", "2", "3", "1", "2", "0"],
+        ["1767225600000", "1", "3", "0.5", "2", "1"],
+    ]
+    (candle,) = OKX.read_mark_candles(answer(rows), "BTCUSDT", minute)
+    assert (candle.open_time, candle.low) == (start, 0.5)
+
+
 def test_open_interest_is_in_base_asset(payload):
     row = payload("okx_open_interest_history")
     expected = OpenInterest(

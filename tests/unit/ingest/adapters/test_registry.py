@@ -16,6 +16,7 @@ def requests(adapter, kind):
     stop = START + 168 * HOUR
     arguments = {
         "candles": ("BTCUSDT", HOUR, START, stop),
+        "mark_candles": ("BTCUSDT", HOUR, START, stop),
         "open_interest_now": (["BTCUSDT"],),
         "open_interest_history": ("BTCUSDT", HOUR, START, stop),
         "funding": ("BTCUSDT", START, stop),
@@ -27,6 +28,7 @@ def requests(adapter, kind):
 
 KINDS = (
     "candles",
+    "mark_candles",
     "open_interest_now",
     "open_interest_history",
     "funding",
