@@ -19,10 +19,11 @@ DEADLINE = 60
 
 
 @contextmanager
-def serving(store, folder):
+def serving(store, folder, **changes):
     """Yield a client of the interface over a store; results are kept in ``folder``."""
-    heatmaps = StoredHeatmaps(store, Settings(cache_dir=folder / "cache"))
-    answers = Answers(heatmaps.disk, threads=2)
+    settings = Settings(cache_dir=folder / "cache", threads=2, **changes)
+    heatmaps = StoredHeatmaps(store, settings)
+    answers = Answers(heatmaps.disk, settings)
     server = FastAPI()
     errors.install(server)
     for router in api_routers(heatmaps, answers):

@@ -19,6 +19,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from app.cache import CacheStats, DiskCache, Memory
+from app.settings import Settings
 from app.version import program_version
 from engine.version import sources_digest
 from ingest.columns import Arrays
@@ -73,20 +74,21 @@ def piece(content: Any) -> orjson.Fragment:
 
 
 class Answers:
-    """Answers by all that determines them: program, route, parameters, state of the data.
+    """Answers by all that determines them: program, settings, route, parameters, state of data.
 
     Parameters
     ----------
     disk : DiskCache
         Keeps them over restarts. The caller closes it.
-    threads : int
-        Computations that may run at once.
+    settings : Settings
+        How many computations may run at once, and what else decides what they find.
     """
 
-    def __init__(self, disk: DiskCache, threads: int) -> None:
+    def __init__(self, disk: DiskCache, settings: Settings) -> None:
         self._disk = disk
+        self._warmup_days = settings.warmup_days
         self._memory: Memory[bytes] = Memory(_MEMORY_BYTES, len, "answers")
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="answer")
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="answer")
 
     def close(self) -> None:
         """Begin no further computation."""
@@ -113,7 +115,8 @@ class Answers:
             Finds it. What it raises becomes the answer (`app.api.errors`).
         """
         file_format: Format = getattr(asked, "format", "json")
-        named = (_version(), request.url.path, asked.model_dump_json(), watermark)
+        program = _version(), self._warmup_days
+        named = (program, request.url.path, asked.model_dump_json(), watermark)
         key = hashlib.sha256(repr(named).encode()).hexdigest()
         tag = f'W/"{key[:32]}"'
         headers = {"ETag": tag, "Cache-Control": _CACHE_CONTROL, "Vary": "Accept-Encoding"}

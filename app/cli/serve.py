@@ -76,7 +76,7 @@ def _serve(settings: Settings) -> None:
     with listen(settings.host, settings.port) as bound, Store.open(settings.database) as store:
         store.lock_down()  # what a page asks for never reads another file
         heatmaps = StoredHeatmaps(store, settings)
-        answers = Answers(heatmaps.disk, settings.threads)
+        answers = Answers(heatmaps.disk, settings)
         server = create_app(settings, heatmaps, api_routers(heatmaps, answers))
         warm_up(heatmaps)
         where = address(bound)

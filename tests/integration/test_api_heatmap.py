@@ -191,6 +191,15 @@ def walk(client, **changes):
     return pages
 
 
+def test_pages_of_long_histories_warm_up_before_the_walk(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.history.LONGEST_BOOK", 100)
+    monkeypatch.setattr(
+        "app.history._month_before", lambda moment, days: moment - timedelta(hours=4)
+    )
+    with serving(store, tmp_path) as client:
+        test_pages_join_to_the_whole_series(client)
+
+
 def test_pages_join_to_the_whole_series(client):
     (whole,) = walk(client, limit=100)
     pages = walk(client, limit=7)
@@ -269,6 +278,43 @@ def test_the_same_question_is_answered_304_until_the_data_change(tmp_path):
             assert other.status_code == 200
             add_market(store, "bybit", seed=2)
             assert client.get(address, headers=tag).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["{}", '"other", {}', 'W/"other",{}'])
+@pytest.mark.parametrize("weak", ["W/", ""])
+def test_a_client_may_name_its_answers_in_several_ways(client, form, weak):
+    first = get(client, "heatmap")
+    named = form.format(weak + first.headers["etag"].removeprefix("W/"))
+    again = client.get(first.url, headers={"If-None-Match": named})
+    assert (again.status_code, again.content) == (304, b"")
+    for name in ("etag", "cache-control", "vary"):
+        assert again.headers[name] == first.headers[name]
+    # An answer for one who takes gzip is none for another.
+    assert first.headers["vary"] == "Accept-Encoding"
+
+
+def test_other_programs_and_settings_give_other_answers(store, tmp_path, monkeypatch):
+    def tag(**settings):
+        with serving(store, tmp_path, **settings) as client:
+            return get(client, "heatmap").headers["etag"]
+
+    first = tag()
+    assert tag() == first
+    assert tag(warmup_days=31) != first
+    monkeypatch.setattr("app.api.answers._version", lambda: "another")
+    assert tag() != first
+
+
+def test_only_answers_that_new_data_replace_are_kept_for_a_while(store, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        "app.cache.DiskCache.set", lambda self, key, value, expire=None: kept.append(expire)
+    )
+    with serving(store, tmp_path) as client:
+        found(client, "heatmap")
+        assert kept[-1] is None
+        found(client, "heatmap", end_time=None)
+        assert kept[-1] > 0.0
 
 
 def test_answers_are_compressed_for_those_who_take_it(client):

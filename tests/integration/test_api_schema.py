@@ -69,7 +69,7 @@ def where(tmp_path_factory):
         add_market(store, "binance", seed=1)
         add_market(store, "bybit", seed=2)
         heatmaps = StoredHeatmaps(store, settings)
-        answers = Answers(heatmaps.disk, settings.threads)
+        answers = Answers(heatmaps.disk, settings)
         server = create_app(settings, heatmaps, api_routers(heatmaps, answers))
         with running(server) as address:
             yield address
