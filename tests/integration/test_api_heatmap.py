@@ -1,6 +1,7 @@
 """The map over time, as programs ask for it."""
 
 import gzip
+import time
 from datetime import datetime, timedelta
 
 import duckdb
@@ -164,8 +165,19 @@ def test_a_cursor_with_prices_that_cannot_be_is_told(client, low, high):
     assert answer.status_code == 422, answer.text
 
 
-def test_times_are_iso_or_milliseconds_and_naive_ones_are_utc(client):
+@pytest.fixture(params=["UTC", "Asia/Kolkata", "America/Los_Angeles"])
+def time_zone(request, monkeypatch):
+    """Let the machine be somewhere else."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_times_are_iso_or_milliseconds_and_naive_ones_are_utc(client, time_zone):
     plain = found(client, "heatmap")
+    assert plain["meta"]["start_time"] == "2026-01-01T08:00:00Z"
     unix = str(int(datetime.fromisoformat("2026-01-01T08:00Z").timestamp() * 1000))
     assert found(client, "heatmap", start_time=unix) == plain
     assert found(client, "heatmap", start_time="2026-01-01T13:30+05:30") == plain

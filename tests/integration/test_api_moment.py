@@ -143,6 +143,13 @@ def test_max_pain_is_the_pages(client, heatmaps):
     assert told["long_max_pain_notional"] == pytest.approx(longs.notional, abs=0.01)
 
 
+def test_max_pain_counts_the_symbols_beyond_the_most_of_one_answer(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.api.max_pain.MOST_SYMBOLS", 1)
+    with serving(store, tmp_path) as client:
+        told = found(client, "max-pain", symbol=None, exchanges=None, time=None)
+    assert ([row["symbol"] for row in told["data"]], told["meta"]["left_out"]) == (["BTCUSDT"], 1)
+
+
 def test_max_pain_of_all_symbols_tells_those_that_can_be_mapped(client):
     told = found(client, "max-pain", symbol=None, exchanges=None, time=None)
     assert [(row["symbol"], row["time"]) for row in told["data"]] == [
