@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -115,9 +116,9 @@ class Connection:
         try:
             await within(self._clock, self._waits.opening, self._open())
             assert self._socket is not None
-            self._keep(self._confirm())
+            self._keep(self._confirm)
             if (ping := self._adapter.ping) is not None:
-                self._keep(self._ping(ping))
+                self._keep(partial(self._ping, ping))
             async for text in self._socket:
                 self._read(text)
             self._note("the exchange closed the connection")
@@ -164,7 +165,7 @@ class Connection:
         self._alive_at = self._data_at = self.confirmed_at
         self._settled.set()
         if self._adapter.liveness is not None:
-            self._keep(self._ask(self._adapter.liveness))
+            self._keep(partial(self._ask, self._adapter.liveness))
         await self._watch()
 
     async def _subscribe(self) -> None:
@@ -276,7 +277,7 @@ class Connection:
         if self._socket is None:
             self._run.cancel()
         else:
-            self._keep(self._hang_up(self._socket))
+            self._keep(partial(self._hang_up, self._socket))
 
     async def _hang_up(self, socket: ClientConnection) -> None:
         try:
@@ -284,15 +285,15 @@ class Connection:
         except TimeoutError:
             socket.transport.abort()
 
-    def _keep(self, work: Awaitable[None]) -> None:
+    def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something beside reading; if it fails, so does the connection."""
-        task = asyncio.ensure_future(self._guarded(work))
+        task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except ConnectionClosed:
             pass  # the reader sees it, too, and has more to say
         except Exception as e:

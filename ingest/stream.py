@@ -79,7 +79,7 @@ class ExchangeStream:
     ) -> None:
         self.adapter, self.symbols = adapter, tuple(symbols)
         self.exchange = adapter.exchange
-        self.context = context or Context(symbols=frozenset(symbols) or None)
+        self.context = context or Context(symbols=frozenset(symbols))
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._patience, self._proxy = patience or Patience(), proxy
@@ -130,6 +130,7 @@ class ExchangeStream:
                     await connection.close()
             self._opening = self._current = None
             self._meter.stopped()
+            self.tried.set()
 
     async def _cycle(self) -> None:
         """Make a connection and stay with it until it is lost or must be replaced."""

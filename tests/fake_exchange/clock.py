@@ -11,6 +11,8 @@ from itertools import count
 START = datetime(2026, 1, 5, tzinfo=UTC)
 PASSES = 30
 DEADLINE = 20.0
+BRIEF = 15.0
+"""Waits up to this are deadlines for what sockets do: those get a real moment first. [s]"""
 
 
 class ManualClock:
@@ -18,7 +20,7 @@ class ManualClock:
 
     def __init__(self) -> None:
         self._elapsed = 0.0
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._sleepers: list[tuple[float, int, float, asyncio.Future[None]]] = []
         self._numbers = count()
 
     def now(self) -> datetime:
@@ -32,16 +34,25 @@ class ManualClock:
             await asyncio.sleep(0)
             return
         woken = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._numbers), woken))
+        until = self._elapsed + seconds
+        heapq.heappush(self._sleepers, (until, next(self._numbers), seconds, woken))
         await woken
 
     async def advance(self, seconds: float) -> None:
         """Let time pass from sleeper to sleeper; sockets are read before each next one wakes."""
         stop = self._elapsed + seconds
-        await settle()
+        await _settle_sockets()
         while self._sleepers and self._sleepers[0][0] <= stop:
-            self._wake(self._sleepers[0][0])
-            await settle()
+            until, number, duration, woken = self._sleepers[0]
+            if woken.done():
+                heapq.heappop(self._sleepers)
+                continue
+            if duration <= BRIEF:
+                await _settle_sockets()
+                if woken.done() or self._sleepers[0][1] != number:
+                    continue
+            self._wake(until)
+            await (_settle_sockets() if duration <= BRIEF else settle())
         self._elapsed = stop
 
     def step(self, seconds: float) -> None:
@@ -51,7 +62,7 @@ class ManualClock:
     def _wake(self, until: float) -> None:
         self._elapsed = until
         while self._sleepers and self._sleepers[0][0] <= until:
-            _, _, woken = heapq.heappop(self._sleepers)
+            *_, woken = heapq.heappop(self._sleepers)
             if not woken.done():
                 woken.set_result(None)
 
@@ -60,6 +71,12 @@ async def settle() -> None:
     """Let everything that is ready run, what came over loopback included."""
     for _ in range(PASSES):
         await asyncio.sleep(0)
+
+
+async def _settle_sockets() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0.001)
+    await settle()
 
 
 @contextlib.asynccontextmanager
@@ -88,4 +105,5 @@ async def until(
         assert time.monotonic() < deadline, f"waited in vain for {what or condition}"
         await asyncio.sleep(0.001)
         if clock is not None:
-            clock.step(0.05)
+            await settle()
+            clock.step(0.2)

@@ -253,7 +253,8 @@ class FakeExchange:
 
 
 def _bound(port: int) -> socket.socket:
-    bound = socket.socket()
+    # Only with its protocol named does asyncio send small messages at once.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     bound.bind(("127.0.0.1", port))
