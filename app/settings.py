@@ -94,9 +94,9 @@ def _user_and_password(login: SecretStr) -> SecretStr:
 
 
 def _web_address(text: str) -> str:
-    if not _is_web_address(text):
+    if not _is_web_address(text) or "@" in text:  # messages show it, so it holds no password
         raise PydanticCustomError(
-            "web_address", "Input should be an address as https://example.org, without ? and #"
+            "web_address", "Input should be an address as https://example.org, without ?, # and @"
         )
     return text.rstrip("/")
 

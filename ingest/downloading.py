@@ -143,6 +143,12 @@ class Progress:
         return known + (unknown * known // len(self.announced) if self.announced else 0)
 
     @property
+    def part_done(self) -> float:
+        """How much is done, from 0 to 1: of bytes where there are any, else of files."""
+        done, of = (self.bytes, self.expected) if self.announced else (self.done, self.files)
+        return done / of if of else 0.0
+
+    @property
     def _under_way(self) -> int:
         return sum(1 for name, n in self.announced.items() if self.received.get(name, 0) < n)
 

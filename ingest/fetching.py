@@ -17,7 +17,7 @@ from ingest.loading import Loaded, known, load
 from ingest.store import Store
 from ingest.vision import Archive
 
-_AHEAD = 8
+_AHEAD = 16
 """Files that are begun before the oldest of them is handed over."""
 
 _WAITING = 4

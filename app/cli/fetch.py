@@ -145,35 +145,22 @@ def make_client(settings: Settings) -> "HttpClient":
 def _shown_progress() -> "Iterator[Progress]":
     """Yield a progress that is shown as bytes and time left."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.filesize import decimal
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     from ingest.downloading import Progress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Fetching", total=None)
+        # Of 1, for the time left is reckoned anew when the total changes, as expected bytes do.
+        task = bar.add_task("Fetching", total=1.0)
         progress = Progress()
 
         def show() -> None:
-            bar.update(
-                task,
-                description=f"{progress.done:,} of {progress.files:,} files",
-                completed=progress.bytes,
-                total=progress.expected or None,
-            )
+            sizes = f"{decimal(progress.bytes)} of {decimal(progress.expected)}"
+            told = f"{progress.done:,} of {progress.files:,} files, {sizes}"
+            bar.update(task, description=told, completed=progress.part_done)
 
         progress.changed = show
         yield progress

@@ -290,6 +290,7 @@ def test_progress_tells_bytes_there_and_expected(bring, server):
     bring(wanted("klines"), progress=progress)
     total = sum(len(server.files[f"/{a.path}"]) for a in wanted("klines"))
     assert seen[-1] == (total, total, 5)
+    assert progress.part_done == 1
     assert all(there <= expected for there, expected, _ in seen)
     assert [there for there, _, _ in seen] == sorted(there for there, _, _ in seen)
 
