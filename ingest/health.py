@@ -140,6 +140,7 @@ class Meter:
             self._counts["reconnects"] += 1
         self._counts["connects"] += 1
         self._open += 1
+        self._in_a_row = 0
 
     def closed(self) -> None:
         """Note that a connection which was confirmed is no more."""
@@ -215,7 +216,9 @@ class Meter:
             return "off"
         if not self._open:
             return "down" if self._in_a_row >= self._patience else "degraded"
-        doubtful = impaired or self._doubtful or self._faults.total() > 0
+        # With a connection that works, a failure is one to replace it.
+        failing = self._in_a_row > 0
+        doubtful = impaired or failing or self._doubtful or self._faults.total() > 0
         return "degraded" if doubtful else "connected"
 
     def _error(self, text: str) -> None:

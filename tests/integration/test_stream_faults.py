@@ -429,7 +429,7 @@ def test_a_replacement_that_fails_leaves_the_old_connection_delivering():
             await clock.advance(160)
             assert run.health.failures >= 2
             await goes_on(run, events)
-            assert (run.health.state, len(fake.open)) == ("connected", 1)
+            assert (run.health.state, len(fake.open)) == ("degraded", 1)
             fake.script.status = 101
             await until(lambda: run.health.renewals == 1, "a renewal", clock)
             await goes_on(run, events)

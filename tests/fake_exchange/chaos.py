@@ -1,0 +1,155 @@
+"""Random faults, and an account of what was delivered in spite of them."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
+from typing import Any
+
+from ingest.records import Liquidation
+from tests.fake_exchange.clock import ManualClock, until
+from tests.fake_exchange.running import identity, liquidations
+from tests.fake_exchange.server import FakeExchange, Happened
+
+GARBAGE = (
+    "",
+    "null",
+    "[" * 5000,
+    '{"topic":"allLiquidation.BTC',
+    "\x00\x01",
+    b"\xff\x00",
+    "}{" * 999,
+)
+
+
+@dataclass
+class Account:
+    """What was delivered and what came out, by exchange and identity."""
+
+    yielded: Counter[Any] = field(default_factory=Counter)
+
+    def take(self, record: Liquidation) -> None:
+        """Note a record that came out."""
+        self.yielded[(record.exchange, *identity(record))] += 1
+
+    def lost(self, fakes: list[FakeExchange]) -> int:
+        """Return how many events were delivered and never came out."""
+        return sum(1 for one in _delivered(fakes) if one not in self.yielded)
+
+    def invented(self, fakes: list[FakeExchange]) -> int:
+        """Return how many came out that were never delivered."""
+        return len(self.yielded.keys() - _delivered(fakes))
+
+    def doubled(self) -> int:
+        """Return how many came out once too often."""
+        return sum(self.yielded.values()) - len(self.yielded)
+
+
+@dataclass
+class Chaos:
+    """Publishes through one fake exchange and lets something go wrong now and then.
+
+    ``faults`` counts what was done by name; ``published`` is what happened, heard or not.
+    """
+
+    fake: FakeExchange
+    random: Random
+    share: float = 0.02
+    published: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    _events: Iterator[Happened] | None = None
+    _before: list[Happened] = field(default_factory=list)
+
+    @property
+    def clock(self) -> ManualClock:
+        return self.fake.clock
+
+    async def play(self, events: int, batch: int = 3) -> None:
+        """Publish so many events, with faults in between, and end well."""
+        goal = self.published + events
+        while self.published < goal:
+            await self.publish(self.random.randint(1, min(batch, goal - self.published)))
+            if self.random.random() < self.share:
+                await self.fault()
+                if self.random.random() < 0.8:
+                    await self.recovery()
+            await asyncio.sleep(0)
+        self.heal()
+
+    async def recovery(self) -> None:
+        """Wait until there is somebody who listens."""
+        await until(lambda: any(self.fake.topics.values()), f"a client of {self.fake.name}")
+
+    async def publish(self, count: int) -> None:
+        """Publish some events, sometimes twice, sometimes with what was published before."""
+        if self._events is None:
+            self._events = liquidations(self.clock)
+        events = list(islice(self._events, count))
+        self.published += count
+        if self.random.random() < 0.1 and self._before:
+            events += self._before
+        self.random.shuffle(events)
+        await self.fake.publish(*events, copies=self.random.choice((1, 1, 1, 2)))
+        self._before = events[:count]
+
+    async def fault(self) -> None:
+        """Let one thing go wrong."""
+        name = self.random.choice(
+            (
+                "drop",
+                "drop_within",
+                "close",
+                "silence",
+                "refuse",
+                "vanish",
+                "garbage",
+                "broken_frame",
+            )
+        )
+        self.faults[name] += 1
+        await getattr(self, f"_{name}")()
+
+    def heal(self) -> None:
+        """Let the exchange behave from now on."""
+        script = self.fake.script
+        script.status, script.answer, script.deliver = 101, True, True
+
+    async def _drop(self) -> None:
+        await self.fake.drop()
+
+    async def _drop_within(self) -> None:
+        await self.fake.drop(after=b"\x81\x7e\x04\x00half a message")
+
+    async def _close(self) -> None:
+        await self.fake.close(self.random.choice((1000, 1001, 1011, 1012, 4004)), "chaos")
+        await self.fake.gone()
+
+    async def _silence(self) -> None:
+        self.fake.script.answer = self.fake.script.deliver = False
+        await self.clock.sleep(self.random.uniform(10, 200))
+        self.heal()
+
+    async def _refuse(self) -> None:
+        self.fake.script.status = self.random.choice((403, 429, 500, 503))
+        await self.fake.drop()
+        await self.clock.sleep(self.random.uniform(1, 60))
+        self.heal()
+
+    async def _vanish(self) -> None:
+        await self.fake.drop()
+        await self.fake.vanish()
+        await self.clock.sleep(self.random.uniform(1, 30))
+        await self.fake.listen()
+
+    async def _garbage(self) -> None:
+        await self.fake.say(self.random.choice(GARBAGE))
+
+    async def _broken_frame(self) -> None:
+        await self.fake.say_raw(b"\xf3\x00")
+        await self.fake.gone()
+
+
+def _delivered(fakes: list[FakeExchange]) -> set[Any]:
+    return {(fake.name, *event.identity) for fake in fakes for event in fake.delivered}
