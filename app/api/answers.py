@@ -43,6 +43,8 @@ _PIECE = 16_384  # of an answer's bytes, decompressed in a millisecond or so
 _QUICK = 1  # of gzip's levels: twice the speed of the usual one for a fifth more bytes
 _ZERO = re.compile(r"q\s*=\s*0(\.0*)?")
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_LIGHT_THREADS = 2
+_CLIENT_LEFT = 499  # nobody reads it; so it is counted
 _CACHE_CONTROL = "private, max-age=5, stale-while-revalidate=60"
 
 
@@ -89,17 +91,25 @@ class Answers:
         self._warmup_days = settings.warmup_days
         self._memory: Memory[bytes] = Memory(_MEMORY_BYTES, len, "answers")
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="answer")
+        self._light = ThreadPoolExecutor(_LIGHT_THREADS, thread_name_prefix="light-answer")
 
     def close(self) -> None:
         """Begin no further computation."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._light):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def stats(self) -> CacheStats:
         """Return how well the answers in memory serve."""
         return self._memory.stats()
 
     async def reply(
-        self, request: Request, asked: BaseModel, watermark: str, find: Callable[[], Answer]
+        self,
+        request: Request,
+        asked: BaseModel,
+        watermark: str,
+        find: Callable[[], Answer],
+        *,
+        light: bool = False,
     ) -> Response:
         """Return the answer to a request, computed on a thread of its own if it is not kept.
 
@@ -113,6 +123,8 @@ class Answers:
             State of the data that the answer comes from.
         find : callable
             Finds it. What it raises becomes the answer (`app.api.errors`).
+        light : bool
+            Whether that is a look at the database only, which need not wait behind computations.
         """
         file_format: Format = getattr(asked, "format", "json")
         program = _version(), self._warmup_days
@@ -124,8 +136,13 @@ class Answers:
             return Response(status_code=304, headers=headers)
         kept = self._memory.peek(key)
         if kept is None:
-            loop = asyncio.get_running_loop()
-            kept = await loop.run_in_executor(self._pool, self._get, key, find, file_format)
+            pool = self._light if light else self._pool
+            work = asyncio.get_running_loop().run_in_executor(
+                pool, self._get, key, find, file_format
+            )
+            if not await _outlasts(request, work):
+                return Response(status_code=_CLIENT_LEFT)
+            kept = work.result()
         own, _, body = kept.partition(b"\n")
         headers |= orjson.loads(own)
         media = MEDIA_TYPES[file_format]
@@ -159,6 +176,22 @@ class Answers:
         )
         self._disk.set(key, made, LIVE_SECONDS if answer.live else None)
         return made
+
+
+async def _outlasts(request: Request, work: asyncio.Future[bytes]) -> bool:
+    """Return whether a client waits until work is done; if not, what has not begun never does."""
+
+    async def leave() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    left = asyncio.ensure_future(leave())
+    try:
+        await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
+        return work.done()
+    finally:
+        work.cancel()
+        left.cancel()
 
 
 @cache

@@ -1,5 +1,6 @@
 """Errors of the interface as JSON that says what was asked wrongly and what to do."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.errors import NoData, UnknownExchange
+
+log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
@@ -80,7 +83,9 @@ def _bad_parameters(_request: Request, error: Exception) -> Response:
     return json_response({"detail": [_problem(each) for each in error.errors()]}, 422)
 
 
-def _bad_value(_request: Request, error: Exception) -> Response:
+def _bad_value(request: Request, error: Exception) -> Response:
+    # Also what is wrong here and looks as if the caller were, so where it comes from is kept.
+    log.info("%s was refused: %s", request.url, error, exc_info=error)
     return json_response(
         {"detail": [{"loc": ["query"], "msg": str(error), "type": "value_error"}]}, 422
     )

@@ -26,6 +26,9 @@ MOST_PAGED = 200_000
 MOST_CELLS = 2_000_000
 """Times × price buckets × maps (the whole, and each exchange's where asked) in one answer."""
 
+MOST_LEVELS = 400_000
+"""The same where each is an object with names, in JSON pages: about 40 MB."""
+
 _LAYERS = ("density", "consumed")
 
 
@@ -127,7 +130,8 @@ def _timeseries(heatmaps: StoredHeatmaps, query: TimeseriesQuery, path: str) -> 
     whole_request = query.request(heatmaps, MOST_PAGED)
     page = page_at(query.cursor, whole_request) if query.cursor else None
     page = page or first_page(heatmaps.grid(whole_request), whole_request)
-    _check_size(query, min(query.limit, page.columns), page.buckets, heatmaps)
+    most = MOST_LEVELS if query.format == "json" else MOST_CELLS
+    _check_size(query, (min(query.limit, page.columns), page.buckets), heatmaps, most)
     request, after = page.request(query.limit), page.after(query.limit)
     maps = heatmaps.maps(request)
     cursor = after.cursor if after else None
@@ -148,7 +152,7 @@ def _timeseries(heatmaps: StoredHeatmaps, query: TimeseriesQuery, path: str) -> 
 def _matrix(heatmaps: StoredHeatmaps, query: HeatmapQuery) -> Answer:
     request = query.request(heatmaps)
     grid = heatmaps.grid(request)
-    _check_size(query, grid.times.size - 1, grid.edges.size - 1, heatmaps)
+    _check_size(query, (grid.times.size - 1, grid.edges.size - 1), heatmaps, MOST_CELLS)
     maps = heatmaps.maps(request)
     return Answer(
         document=lambda: _document(request, maps, query),
@@ -255,7 +259,10 @@ def _is_live(maps: Maps) -> bool:
     return bool(times[-1] >= maps.data_stop)
 
 
-def _check_size(query: HeatmapQuery, columns: int, buckets: int, heatmaps: StoredHeatmaps) -> None:
+def _check_size(
+    query: HeatmapQuery, shape: tuple[int, int], heatmaps: StoredHeatmaps, most: int
+) -> None:
+    columns, buckets = shape
     if columns > MOST_COLUMNS:
         raise ValueError(
             f"the interval makes {columns:,} columns, and at most {MOST_COLUMNS:,} fit one answer: "
@@ -264,9 +271,9 @@ def _check_size(query: HeatmapQuery, columns: int, buckets: int, heatmaps: Store
     maps = 1
     if query.breakdown == "exchange":
         maps += len(query.names or heatmaps.exchanges(query.symbol))
-    if columns * buckets * maps > MOST_CELLS:
+    if columns * buckets * maps > most:
         raise ValueError(
             f"{columns:,} times by {buckets:,} price buckets by {maps} maps are more than the "
-            f"{MOST_CELLS:,} cells of one answer: ask for {MOST_CELLS // (columns * maps):,} "
-            "price_bins or fewer, a longer interval, or a shorter span"
+            f"{most:,} cells of one answer: ask for {most // (columns * maps):,} "
+            "price_bins or fewer, fewer times (limit, a longer interval), or a shorter span"
         )

@@ -91,7 +91,9 @@ def history_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         def find() -> Answer:
             return _history(heatmaps, query, str(request.url.path))
 
-        return await answers.reply(request, query, heatmaps.watermark(query.symbol), find)
+        return await answers.reply(
+            request, query, heatmaps.watermark(query.symbol), find, light=True
+        )
 
     return router
 

@@ -75,7 +75,9 @@ def orders_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         def find() -> Answer:
             return _orders(heatmaps, query, str(request.url.path))
 
-        return await answers.reply(request, query, heatmaps.watermark(query.symbol), find)
+        return await answers.reply(
+            request, query, heatmaps.watermark(query.symbol), find, light=True
+        )
 
     return router
 

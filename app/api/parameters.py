@@ -171,6 +171,8 @@ class HeatmapQuery(SpanQuery, ModelQuery):
         step = INTERVALS[self.interval] if self.interval else None
         if step is not None:
             check_columns(stop - start, step, most)
+            if self.end_time is not None:
+                stop = _last_end(start, stop, step)
         return HeatmapRequest(
             symbol=self.symbol,
             start=start,
@@ -186,6 +188,18 @@ class HeatmapQuery(SpanQuery, ModelQuery):
             price_high=self.price_high,
             measure=self.measure,
         )
+
+
+def _last_end(start: datetime, stop: datetime, step: timedelta) -> datetime:
+    """Return the end of the last whole column: what comes after the stop must not be told."""
+    epoch = datetime.fromtimestamp(0, UTC)
+    end = epoch + (stop - epoch) // step * step
+    if end <= start:
+        raise ValueError(
+            f"no interval ends between start_time {start.isoformat()} and end_time "
+            f"{stop.isoformat()}: ask for a shorter interval, or a longer span"
+        )
+    return end
 
 
 def known_exchanges(names: Sequence[str], heatmaps: StoredHeatmaps) -> tuple[str, ...]:

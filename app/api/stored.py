@@ -126,7 +126,7 @@ def stored_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         def find() -> Answer:
             return _exchanges(heatmaps, query)
 
-        return await answers.reply(request, query, heatmaps.watermark(), find)
+        return await answers.reply(request, query, heatmaps.watermark(), find, light=True)
 
     @router.get(
         "/symbols",
@@ -139,7 +139,7 @@ def stored_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         def find() -> Answer:
             return _symbols(heatmaps, query)
 
-        return await answers.reply(request, query, heatmaps.watermark(), find)
+        return await answers.reply(request, query, heatmaps.watermark(), find, light=True)
 
     @router.get(
         "/coverage",
@@ -152,7 +152,9 @@ def stored_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         def find() -> Answer:
             return _coverage(heatmaps, query)
 
-        return await answers.reply(request, query, heatmaps.watermark(query.symbol), find)
+        return await answers.reply(
+            request, query, heatmaps.watermark(query.symbol), find, light=True
+        )
 
     return router
 

@@ -272,6 +272,7 @@ def test_limits_are_those_of_the_code():
         MOST_COLUMNS,
         MOST_BUCKETS,
         heatmap.MOST_CELLS,
+        heatmap.MOST_LEVELS,
         heatmap.MOST_PAGED,
         moment.MOST_PARTS,
         max_pain.MOST_SYMBOLS,

@@ -399,3 +399,20 @@ def test_too_large_an_answer_says_what_fits(client):
     answer = get(client, "heatmap", breakdown="exchange", **many)
     assert answer.status_code == 422
     assert "2,000,000 cells of one answer: ask for" in answer.text
+
+
+def test_a_page_of_many_levels_is_refused_and_its_table_is_not(client):
+    many = {"interval": "5m", "price_bin_size": 5, "price_low": 45_000, "price_high": 54_900}
+    answer = get(client, "heatmap-timeseries", limit=1000, **many)
+    assert answer.status_code == 422
+    assert "400,000 cells of one answer" in answer.text
+    assert get(client, "heatmap-timeseries", limit=1000, format="csv", **many).status_code == 200
+
+
+def test_nothing_is_told_that_was_not_known_at_the_end(client):
+    noon = {"interval": "4h", "end_time": "2026-01-02T14:59"}
+    for route in ("heatmap", "heatmap-timeseries"):
+        assert found(client, route, **noon)["meta"]["end_time"] == "2026-01-02T12:00:00Z"
+    answer = get(client, "heatmap", interval="1d", end_time="2026-01-01T12:00")
+    assert answer.status_code == 422
+    assert "no interval ends between" in answer.text

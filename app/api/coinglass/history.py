@@ -49,7 +49,7 @@ def add_history_routes(router: APIRouter, heatmaps: StoredHeatmaps, answers: Ans
             sums, meta = _found(heatmaps, query, query.symbol, (query.exchange,))
             return Answer(document=lambda: success(_rows(sums), meta))
 
-        return await answers.reply(request, query, query.watermark(heatmaps), find)
+        return await answers.reply(request, query, query.watermark(heatmaps), find, light=True)
 
     @router.get(
         "/aggregated-history",
@@ -63,7 +63,7 @@ def add_history_routes(router: APIRouter, heatmaps: StoredHeatmaps, answers: Ans
             sums, meta = _found(heatmaps, query, query.symbol, query.names)
             return Answer(document=lambda: success(_aggregated_rows(sums), meta))
 
-        return await answers.reply(request, query, query.watermark(heatmaps), find)
+        return await answers.reply(request, query, query.watermark(heatmaps), find, light=True)
 
 
 def _found(

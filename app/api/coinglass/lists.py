@@ -66,7 +66,7 @@ def add_list_routes(router: APIRouter, heatmaps: StoredHeatmaps, answers: Answer
         def find() -> Answer:
             return _exchange_list(heatmaps, query)
 
-        return await answers.reply(request, query, heatmaps.watermark(), find)
+        return await answers.reply(request, query, heatmaps.watermark(), find, light=True)
 
     @router.get(
         "/coin-list",
@@ -79,7 +79,7 @@ def add_list_routes(router: APIRouter, heatmaps: StoredHeatmaps, answers: Answer
         def find() -> Answer:
             return _coin_list(heatmaps, query)
 
-        return await answers.reply(request, query, heatmaps.watermark(), find)
+        return await answers.reply(request, query, heatmaps.watermark(), find, light=True)
 
 
 def _exchange_list(heatmaps: StoredHeatmaps, query: ExchangeListQuery) -> Answer:

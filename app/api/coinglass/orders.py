@@ -54,7 +54,7 @@ def add_order_route(router: APIRouter, heatmaps: StoredHeatmaps, answers: Answer
         def find() -> Answer:
             return _orders(heatmaps, query)
 
-        return await answers.reply(request, query, query.watermark(heatmaps), find)
+        return await answers.reply(request, query, query.watermark(heatmaps), find, light=True)
 
 
 def _orders(heatmaps: StoredHeatmaps, query: OrderQuery) -> Answer:
