@@ -111,6 +111,17 @@ def _is_web_address(text: str) -> bool:
     return has_host and not (set(text) & set("?# ")) and text.isascii()
 
 
+def _exchange_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    named = [pair.partition("=") for pair in pairs]
+    if not all(name and _is_web_address(url) and "@" not in url for name, _, url in named):
+        raise PydanticCustomError(
+            "exchange_addresses",
+            "Input should be exchanges and addresses separated by commas, as in "
+            "bybit=https://api.example.org",
+        )
+    return tuple(f"{name.strip().lower()}={url.rstrip('/')}" for name, _, url in named)
+
+
 def _proxy_address(proxy: SecretStr) -> SecretStr:
     if not _is_web_address(proxy.get_secret_value()):
         raise PydanticCustomError("secret", "Input should be an address as http://proxy.lan:3128")
@@ -142,6 +153,9 @@ Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterVal
 Login = Annotated[SecretStr, AfterValidator(_user_and_password)]
 Rate = Annotated[str, AfterValidator(_rate)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+ExchangeAddresses = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_exchange_addresses)
+]
 ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]
 
 
@@ -215,6 +229,10 @@ class Settings(BaseSettings):
     vision_url: WebAddress = Field(
         default="https://data.binance.vision",
         description="Address of Binance's archive, or of a copy of it",
+    )
+    rest_urls: ExchangeAddresses = Field(
+        default=(),
+        description="Other addresses to ask exchanges at, bybit=https://…, separated by commas",
     )
     proxy: ProxyAddress | None = Field(
         default=None, description="Proxy between here and archives, http://proxy.lan:3128"

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from ingest.bars import Bars
 from ingest.columns import Arrays, Columns, batch, unmasked
@@ -264,6 +265,41 @@ class Store:
             ``maintenance_rate`` and ``closing_fee`` [-], ``deduction`` [quote].
         """
         return self._read("leverage_tiers", exchange, symbol)
+
+    def stored_times(
+        self,
+        table: str,
+        exchange: str,
+        symbol: str,
+        start: datetime,
+        stop: datetime,
+        interval: timedelta = timedelta(0),
+    ) -> NDArray[np.datetime64]:
+        """Return when rows are stored with ``start <= time < stop``, oldest first.
+
+        Parameters
+        ----------
+        table : str
+            ``"candles"``, ``"mark_candles"`` (by their open), ``"open_interest"`` or
+            ``"funding_rates"``.
+        exchange, symbol : str
+            The market.
+        start, stop : datetime
+            Aware.
+        interval : timedelta
+            Of candles.
+        """
+        parameters = {
+            "table": table,
+            "exchange": exchange,
+            "symbol": symbol,
+            "start": naive(start),
+            "stop": naive(stop),
+            "interval_seconds": int(interval.total_seconds()),
+        }
+        with self.cursor() as cursor:
+            found = cursor.execute(statement("stored_times"), parameters).fetchnumpy()
+        return unmasked(found)["time"].astype("datetime64[us]")
 
     def simulated_positions(self, exchange: str, symbol: str) -> Arrays:
         """Return the simulated market's positions, in the order they opened.

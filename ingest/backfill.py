@@ -1,0 +1,406 @@
+"""Ask exchanges for what they keep, page by page, straight into the database."""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import numpy as np
+from aiolimiter import AsyncLimiter
+
+from ingest import http
+from ingest.adapters.adapter import Adapter, Context, NotOffered, PayloadError, Refused, Request
+from ingest.backfill_plan import (
+    SERIES,
+    SETTLED,
+    TIERS,
+    Plan,
+    Series,
+    Wish,
+    columns,
+    missing,
+    plan,
+    time_of,
+    within,
+)
+from ingest.coverage import Span
+from ingest.http import HttpClient, HttpError, Unavailable
+from ingest.records import Instrument, Tiers, contract_sizes
+from ingest.store import Arrays, Store
+
+_SHARE = 0.5
+"""Part of a limit that is used: another program here may be asking too, and all of it may fall
+together with all of the next span's (see `http.Rate`)."""
+
+_LONGEST = 64 << 20
+_LONGEST_ERROR = 4096
+_CLOSE = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one kind of data of one exchange.
+
+    Attributes
+    ----------
+    exchange, kind : str
+        Whose, and what.
+    added : int
+        Rows that are new.
+    first, last : datetime or None
+        First and last time of the pages that had new rows.
+    failed : str
+        Why it could not be had, or not all of it.
+    not_offered : str
+        That the exchange has none, and what to do instead.
+    note : str
+        What the exchange keeps, where that is less than wanted.
+    """
+
+    exchange: str
+    kind: str
+    added: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    failed: str = ""
+    not_offered: str = ""
+    note: str = ""
+
+    def count(self, added: int, first: datetime, last: datetime) -> None:
+        """Note rows that are new, and when the rows that came are from."""
+        self.added += added
+        if added:
+            self.first, self.last = min(self.first or first, first), max(self.last or last, last)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far it is: requests done, and how many there are; ``changed`` is called then."""
+
+    done: int = 0
+    total: int = 0
+    changed: Callable[[], None] = lambda: None
+
+    def step(self, count: int = 1) -> None:
+        """Note that requests were answered, or are not to be made any more."""
+        self.done += count
+        self.changed()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to ask one exchange for: ``plan`` is None for leverage tiers.
+
+    Each request comes with the span that its rows must be of.
+    """
+
+    outcome: Outcome
+    plan: Plan | None = None
+    pages: tuple[tuple[Request, Span], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that one exchange is asked for."""
+
+    adapter: Adapter
+    wish: Wish
+    jobs: tuple[Job, ...]
+
+    @property
+    def requests(self) -> int:
+        """How many requests it takes, with that for the list of markets."""
+        pages = sum(len(job.pages) for job in self.jobs)
+        return pages + 1 if pages else 0
+
+
+def prepare(
+    store: Store, adapter: Adapter, wish: Wish, kinds: Sequence[str], now: datetime
+) -> Work:
+    """Return what to ask an exchange for; asks it nothing yet.
+
+    Parameters
+    ----------
+    store : Store
+        What it holds is not asked for again.
+    adapter : Adapter
+        The exchange.
+    wish : Wish
+        Which market and range.
+    kinds : sequence of str
+        Of `KINDS`.
+    now : datetime
+        The time, aware.
+    """
+    jobs = [_series_job(store, adapter, wish, one, now) for one in SERIES if one.name in kinds]
+    if TIERS in kinds:
+        jobs.append(_tiers_job(adapter, wish))
+    return Work(adapter, wish, tuple(jobs))
+
+
+def _series_job(store: Store, adapter: Adapter, wish: Wish, series: Series, now: datetime) -> Job:
+    outcome = Outcome(adapter.exchange, series.name)
+    try:
+        planned = plan(adapter, series, wish, now)
+    except NotOffered as e:
+        outcome.not_offered = str(e)
+        return Job(outcome)
+    except ValueError as e:
+        outcome.failed = str(e)
+        return Job(outcome)
+    outcome.note = planned.note
+    stored = store.stored_times(
+        series.table, adapter.exchange, wish.symbol, *planned.span, planned.interval
+    )
+    pages = tuple(
+        (request, span)
+        for span in missing(planned, stored)
+        for request in series.requests(adapter, wish.symbol, planned.interval, *span)
+    )
+    return Job(outcome, planned, pages)
+
+
+def _tiers_job(adapter: Adapter, wish: Wish) -> Job:
+    outcome = Outcome(adapter.exchange, TIERS)
+    span = Span(wish.start, wish.stop)
+    try:
+        return Job(outcome, None, tuple((one, span) for one in adapter.tiers([wish.symbol])))
+    except NotOffered as e:
+        outcome.not_offered = str(e)
+    except ValueError as e:
+        outcome.failed = str(e)
+    return Job(outcome)
+
+
+async def backfill(
+    store: Store,
+    works: Sequence[Work],
+    client: HttpClient,
+    progress: Progress,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Ask exchanges side by side and store each page as it comes.
+
+    What came of each job is in its `Outcome`; errors of one exchange do not stop the others.
+
+    Parameters
+    ----------
+    store : Store
+        Where rows go, each page in one transaction.
+    works : sequence of Work
+        From `prepare`.
+    client : HttpClient
+        Who asks; of the running event loop.
+    progress : Progress
+        Where to note how far it is.
+    clock : callable
+        The time of day, aware.
+
+    Raises
+    ------
+    StoreError
+        If the database can't take the rows.
+    """
+    progress.total += sum(work.requests for work in works)
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(_Asking(store, work, client, progress, clock).run())
+
+
+class _Asking:
+    """Asks one exchange, one request after the other."""
+
+    def __init__(
+        self,
+        store: Store,
+        work: Work,
+        client: HttpClient,
+        progress: Progress,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store, self._client, self._progress, self._clock = store, client, progress, clock
+        self._work, self._adapter, self._wish = work, work.adapter, work.wish
+        self._limiters: dict[str, AsyncLimiter] = {}
+
+    async def run(self) -> None:
+        """Do all jobs, or say in their outcomes why not."""
+        jobs = [job for job in self._work.jobs if job.pages]
+        if not jobs:
+            return
+        done = 0
+        try:
+            market = await self._market()
+            for job in jobs:
+                await self._do(job, market)
+                done += 1
+        except (HttpError, PayloadError, _NoMarket) as e:
+            for job in jobs[done:]:
+                job.outcome.failed = job.outcome.failed or _words(e)
+
+    async def _do(self, job: Job, market: Instrument) -> None:
+        """Ask for the pages of one kind; raise only what stands against the other kinds too."""
+        left = len(job.pages)
+        try:
+            for request, span in job.pages:
+                text = await self._ask(request)
+                if job.plan:
+                    self._store_rows(job, job.plan, text, span)
+                else:
+                    await self._store_tiers(job, text, market)
+                left -= 1
+                self._progress.step()
+        except Unavailable:
+            raise
+        except (HttpError, PayloadError) as e:
+            job.outcome.failed = _words(e)
+            self._progress.step(left)
+
+    async def _market(self) -> Instrument:
+        """Return the market as the exchange lists it."""
+        adapter, symbol = self._adapter, self._wish.symbol
+        for request in adapter.instruments():
+            for instrument in adapter.read_instruments(await self._ask(request)):
+                if instrument.symbol == symbol:
+                    self._progress.step()
+                    return instrument
+        raise _NoMarket(
+            f"{adapter.exchange} lists no open market {symbol}: check how the symbol is spelled"
+        )
+
+    def _store_rows(self, job: Job, planned: Plan, text: bytes, span: Span) -> None:
+        series = planned.series
+        rows = within(series.read(self._adapter, text, self._wish.symbol, planned.interval), span)
+        if rows:
+            added = _ADD[series.table](self._store, columns(rows))
+            job.outcome.count(added, time_of(rows[0]), time_of(rows[-1]))
+
+    async def _store_tiers(self, job: Job, text: bytes, market: Instrument) -> None:
+        """Store leverage tiers unless they are in force already as far as is known."""
+        context = Context(contract_sizes=contract_sizes([market]))
+        received = self._clock().replace(microsecond=0)
+        # An answer may hold every market; those of contracts whose size is not known are not read.
+        for tiers in self._adapter.read_tiers(text, received, context):
+            if tiers.symbol != self._wish.symbol:
+                continue
+            in_base = tiers.unit == "base"
+            if in_base:
+                tiers = tiers.in_quote(await self._price())
+            if not _is_stored(self._stored_tiers(), tiers, 0.25 if in_base else 0.0):
+                added = self._store.add_leverage_tiers(_tier_columns(tiers))
+                job.outcome.count(added, received, received)
+            return
+        raise PayloadError(
+            self._adapter.exchange, f"expected tiers of {self._wish.symbol}, found none", text
+        )
+
+    def _stored_tiers(self) -> Arrays:
+        return self._store.leverage_tiers(self._adapter.exchange, self._wish.symbol)
+
+    async def _price(self) -> float:
+        """Return the close of the last minute that has closed, which tiers in base asset need."""
+        now = (self._clock() - SETTLED).replace(second=0, microsecond=0)
+        requests = self._adapter.candles(self._wish.symbol, _CLOSE, now - 10 * _CLOSE, now)
+        for request in requests:
+            text = await self._ask(request)
+            if candles := self._adapter.read_candles(text, self._wish.symbol, _CLOSE):
+                return candles[-1].close
+        raise _NoMarket(
+            f"{self._adapter.exchange} has no candle of the last ten minutes, whose price the "
+            "leverage tiers need"
+        )
+
+    async def _ask(self, request: Request) -> bytes:
+        """Return an answer; again, and later, where the exchange wants to be asked less."""
+        await self._limiter(request.limit).acquire(request.weight)
+        asked = http.Request(
+            url=self._adapter.rest_url + request.path,
+            parameters=request.params,
+            method=request.method,
+            body=request.json,
+        )
+        found = await self._client.ask(lambda: asked, self._read)
+        return bytes(found)
+
+    def _limiter(self, name: str) -> AsyncLimiter:
+        if name not in self._limiters:
+            limit = self._adapter.rate_limits[name]
+            self._limiters[name] = AsyncLimiter(_SHARE * limit.weight, limit.seconds)
+        return self._limiters[name]
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        body = b""
+        async for chunk in self._client.chunks(response, raw=False):
+            body += chunk
+            if len(body) > _LONGEST:
+                raise HttpError(f"{response.url}: expected at most {_LONGEST:,} bytes, found more")
+        if (busy := _busy(self._adapter, body)) is not None:
+            raise HttpError(str(busy), again=True)
+        return body
+
+
+class _NoMarket(Exception):
+    """The exchange has no such market, or it does not trade."""
+
+
+def _busy(adapter: Adapter, body: bytes) -> Refused | None:
+    """Return that an exchange was asked too often, if that is what a success says.
+
+    Every answer of an exchange wears the same envelope, so any reader finds its error.
+    """
+    if len(body) > _LONGEST_ERROR:
+        return None
+    try:
+        adapter.read_instruments(body)
+    except Refused as e:
+        return e if e.busy else None
+    except PayloadError:
+        return None
+    return None
+
+
+def _words(error: Exception) -> str:
+    return str(error).rstrip(".")
+
+
+_ADD: Mapping[str, Callable[[Store, Any], int]] = {
+    "candles": Store.add_candles,
+    "mark_candles": Store.add_mark_candles,
+    "open_interest": Store.add_open_interest,
+    "funding_rates": Store.add_funding_rates,
+}
+
+
+def _tier_columns(tiers: Tiers) -> dict[str, Any]:
+    names = ("floor", "cap", "max_leverage", "maintenance_rate", "deduction")
+    return {
+        "exchange": tiers.exchange,
+        "symbol": tiers.symbol,
+        "valid_from": np.datetime64(tiers.valid_from.replace(tzinfo=None), "us"),
+        "closing_fee": tiers.closing_fee,
+    } | {name: np.array([getattr(row, name) for row in tiers.rows]) for name in names}
+
+
+def _is_stored(stored: Arrays, tiers: Tiers, leeway: float) -> bool:
+    """Return whether the newest stored table is the same.
+
+    Sizes may differ by one factor, at most ``leeway``, which a change of the price makes of tiers
+    that are fixed in base asset.
+    """
+    if not stored["valid_from"].size:
+        return False
+    newest = stored["valid_from"] == stored["valid_from"].max()
+    old = {name: values[newest] for name, values in stored.items()}
+    new = _tier_columns(tiers)
+    if old["cap"].size != new["cap"].size:
+        return False
+    rates = ("max_leverage", "maintenance_rate", "closing_fee")
+    if not all(np.allclose(old[name], new[name], rtol=1e-9) for name in rates):
+        return False
+    factor = float(new["cap"][0] / old["cap"][0]) if np.isfinite(new["cap"][0]) else 1.0
+    if not math.isclose(factor, 1.0, rel_tol=leeway + 1e-9):
+        return False
+    sizes = ("floor", "cap", "deduction")
+    return all(np.allclose(old[name] * factor, new[name], rtol=1e-9) for name in sizes)
