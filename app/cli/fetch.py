@@ -1,5 +1,7 @@
 """``liqheat fetch``: files of an exchange's archive, straight into the database."""
 
+import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -163,7 +165,24 @@ def _shown_progress() -> "Iterator[Progress]":
             bar.update(task, description=told, completed=progress.part_done)
 
         progress.changed = show
-        yield progress
+        with _logged_above():
+            yield progress
+
+
+@contextmanager
+def _logged_above() -> Iterator[None]:
+    """Let what is logged go above the progress bar, which has taken over stderr."""
+    moved = [
+        (handler, handler.setStream(sys.stderr))
+        for handler in logging.getLogger().handlers
+        if type(handler) is logging.StreamHandler and handler.stream is sys.__stderr__
+    ]
+    try:
+        yield
+    finally:
+        for handler, stream in moved:
+            if stream is not None:
+                handler.setStream(stream)
 
 
 def _report(store: "Store", fetched: "Sequence[Fetched]", folder: "Folder", today: "date") -> None:

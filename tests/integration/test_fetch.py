@@ -1,15 +1,15 @@
 """Files of an archive, over real sockets, straight into a database."""
 
+import asyncio
 import threading
 from contextlib import closing
 from datetime import date
-from functools import partial
 
 import pytest
 
-from ingest.downloading import Folder, Progress
+from ingest.downloading import Downloads, Folder, Progress
 from ingest.fetching import Origin, fetch
-from ingest.http import HttpClient, HttpError, Manners, Rate, Unavailable
+from ingest.http import HttpClient, HttpError, Manners, NotFound, Rate, Unavailable
 from ingest.store import Store
 from ingest.vision import archives
 from tests import fake_archive
@@ -245,25 +245,30 @@ def test_a_part_that_begins_elsewhere_is_not_appended(bring, server):
     assert bring(wanted("klines"))[0].loaded
 
 
-def test_four_files_come_at_a_time(bring, server):
-    four, lock = threading.Barrier(4, timeout=60), threading.Lock()
-    coming, most = [], []
+def test_four_files_come_at_a_time(tmp_path):
+    class Client:
+        """Takes a while for everything, and counts what it does at once."""
 
-    def count(handler, body, *, together=False):
-        with lock:
-            coming.append(handler)
-            most.append(len(coming))
-        if together:
-            four.wait()
-        with lock:
-            coming.remove(handler)
-        fake_archive.serve(handler, body)
+        now = most = 0
 
-    files = wanted("metrics")
-    for k, archive in enumerate(files):
-        server.answer(archive.name, partial(count, together=k < 4))
-    assert all(one.loaded for one in bring(files))
-    assert max(most) == 4
+        async def again(self, _):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            self.now -= 1
+            raise NotFound("nothing there")
+
+    async def run():
+        client = Client()
+        folder = Folder(tmp_path)
+        downloads = Downloads(
+            client, "http://archive.example", folder, lambda *_: False, Progress()
+        )
+        await asyncio.gather(*(downloads.obtain(archive) for archive in wanted("klines")))
+        return client.most
+
+    assert asyncio.run(run()) == 4  # the days of a month among them
 
 
 def test_files_are_loaded_in_their_order_whichever_comes_first(bring, server):

@@ -95,7 +95,12 @@ def popen(server, folder, option="", *, point="", number=0):
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, point, str(number), *command],
         cwd=folder,
-        env=no_proxy | {"PYTHONPATH": str(ROOT), "LIQHEAT_VISION_URL": server.url},
+        env=no_proxy
+        | {
+            "PYTHONPATH": str(ROOT),
+            "LIQHEAT_VISION_URL": server.url,
+            "LIQHEAT_HTTP_TIMEOUT": "3600",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
