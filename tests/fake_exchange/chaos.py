@@ -24,27 +24,39 @@ GARBAGE = (
 )
 
 
-@dataclass
 class Account:
-    """What was delivered and what came out, by exchange and identity."""
+    """What was delivered and what came out; only what does not agree yet takes memory."""
 
-    yielded: Counter[Any] = field(default_factory=Counter)
+    def __init__(self, fakes: list[FakeExchange]) -> None:
+        self._fakes = fakes
+        self._open: Counter[Any] = Counter()
+        self.delivered = self.yielded = 0
 
     def take(self, record: Liquidation) -> None:
         """Note a record that came out."""
-        self.yielded[(record.exchange, *identity(record))] += 1
+        self.yielded += 1
+        self._add((record.exchange, *identity(record)), -1)
 
-    def lost(self, fakes: list[FakeExchange]) -> int:
-        """Return how many events were delivered and never came out."""
-        return sum(1 for one in _delivered(fakes) if one not in self.yielded)
+    def deliver(self) -> None:
+        """Note, once, what the exchanges have delivered since."""
+        for fake in self._fakes:
+            for event in fake.delivered:
+                self.delivered += 1
+                self._add((fake.name, *event.identity), 1)
+            fake.delivered.clear()
 
-    def invented(self, fakes: list[FakeExchange]) -> int:
-        """Return how many came out that were never delivered."""
-        return len(self.yielded.keys() - _delivered(fakes))
+    def lost(self) -> int:
+        """Return how many events were delivered and have not come out."""
+        return sum(count for count in self._open.values() if count > 0)
 
     def doubled(self) -> int:
-        """Return how many came out once too often."""
-        return sum(self.yielded.values()) - len(self.yielded)
+        """Return how many came out that were delivered less often, or never."""
+        return -sum(count for count in self._open.values() if count < 0)
+
+    def _add(self, one: Any, count: int) -> None:
+        self._open[one] += count
+        if not self._open[one]:
+            del self._open[one]
 
 
 @dataclass
@@ -149,7 +161,3 @@ class Chaos:
     async def _broken_frame(self) -> None:
         await self.fake.say_raw(b"\xf3\x00")
         await self.fake.gone()
-
-
-def _delivered(fakes: list[FakeExchange]) -> set[Any]:
-    return {(fake.name, *event.identity) for fake in fakes for event in fake.delivered}

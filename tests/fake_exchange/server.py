@@ -94,6 +94,7 @@ class FakeExchange:
         self.clock = clock
         self.script = Script()
         self.delivered: list[Happened] = []
+        self._known: dict[Happened, None] = {}
         self.accepted = 0
         self.tries = 0
         self.heard: list[str] = []
@@ -204,8 +205,12 @@ class FakeExchange:
         raise NotImplementedError
 
     def _count(self, events: list[Happened]) -> None:
-        known = set(self.delivered[-10_000:])
-        self.delivered += [event for event in events if event not in known]
+        for event in events:
+            if event not in self._known:
+                self.delivered.append(event)
+                self._known[event] = None
+        while len(self._known) > 10_000:
+            del self._known[next(iter(self._known))]
 
     async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         self.tries += 1

@@ -11,6 +11,8 @@ import pytest
 from ingest.adapters import ADAPTERS
 from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.aggregator import ExchangeAggregator
+from ingest.connection import Waits
+from ingest.stream import Patience
 from tests.fake_exchange.chaos import Account, Chaos
 from tests.fake_exchange.clock import ManualClock, passing, until
 from tests.fake_exchange.exchanges import FAKES
@@ -35,11 +37,6 @@ class Scene:
     def states(self):
         health = self.aggregator.health_check_all()
         return {exchange: one.state for exchange, one in health.items()}
-
-    def all_came_out(self, account):
-        for record in self.records[account.yielded.total() :]:
-            account.take(record)
-        return account.lost(self.fakes) == 0
 
     def by_exchange(self):
         return Counter(record.exchange for record in self.records)
@@ -242,16 +239,20 @@ def test_whatever_goes_wrong_what_was_delivered_comes_out_once(seed):
     async def run(s):
         random = Random(seed)
         chaos = [Chaos(fake, Random(random.random()), share=0.03) for fake in s.fakes]
-        await asyncio.gather(*(one.play(700) for one in chaos))
-        account = Account()
-        await until(lambda: s.all_came_out(account), "everything that was delivered")
-        assert account.invented(s.fakes) == 0
-        assert account.doubled() == 0
+        await asyncio.gather(*(one.play(500) for one in chaos))
+        # Not so little was delivered that the following would say nothing.
+        assert sum(len(fake.delivered) for fake in s.fakes) > 500
+        account = Account(s.fakes)
+        account.deliver()
+        await until(lambda: len(s.records) >= account.delivered, "all that was delivered")
+        for record in s.records:
+            account.take(record)
+        assert (account.lost(), account.doubled()) == (0, 0)
         health = s.aggregator.health_check_all()
-        assert sum(one.faults.total() for one in chaos) > 20
-        assert sum(one.reconnects for one in health.values()) >= 10
+        assert sum(one.faults.total() for one in chaos) > 12
+        assert sum(one.reconnects for one in health.values()) >= 6
         assert sum(one.overflows for one in health.values()) == 0
-        # Not so little was delivered that the above would say nothing.
-        assert all(len(fake.delivered) > 200 for fake in s.fakes)
 
-    play(run, speed=200)
+    # At this speed a goodbye's five seconds are over before it has crossed the loopback, and who
+    # hangs up without one may miss what was sent meanwhile.
+    play(run, speed=200, patience=Patience(waits=Waits(closing=600)))
