@@ -7,8 +7,9 @@ memory. Everything on loopback, exchanges and streams in one process, whose memo
 Liquidations come at ``--rate`` a second, all exchanges together. Connections are refused, broken
 within a frame and closed, sockets fall silent, and nonsense is sent: ``--faults`` a minute for each
 exchange. The clock that the streams and the exchanges share runs ``--speed`` times as fast as time,
-so that ten minutes hold hours of waiting and several of Binance's renewals, here each hour. What
-happens while nobody is connected is not delivered; that is not counted as lost.
+so that ten minutes hold hours of waiting and several of Binance's renewals, here of connections of
+five minutes. What happens while nobody is connected is not delivered, and so not lost; what is under
+way when a minute ends is, until the end.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from tests.fake_exchange.running import SYMBOLS, adapter_for, context
 from tests.fake_exchange.server import FakeExchange
 
 TICK = 0.02
-RENEWAL = 3600.0
+RENEWAL = 600.0
 PATIENCE = 30.0
 COLUMNS = (
     "minute",

@@ -135,8 +135,9 @@ class Chaos:
         await self.fake.drop(after=b"\x81\x7e\x04\x00half a message")
 
     async def _close(self) -> None:
+        victims = self.fake.open
         await self.fake.close(self.random.choice((1000, 1001, 1011, 1012, 4004)), "chaos")
-        await self.fake.gone()
+        await self.fake.gone(victims)
 
     async def _silence(self) -> None:
         self.fake.script.answer = self.fake.script.deliver = False
@@ -159,5 +160,6 @@ class Chaos:
         await self.fake.say(self.random.choice(GARBAGE))
 
     async def _broken_frame(self) -> None:
+        victims = self.fake.open
         await self.fake.say_raw(b"\xf3\x00")
-        await self.fake.gone()
+        await self.fake.gone(victims)

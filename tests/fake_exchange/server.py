@@ -178,19 +178,25 @@ class FakeExchange:
 
     async def drop(self, *, after: bytes = b"") -> None:
         """Break all connections without a goodbye, after a few last bytes."""
-        for connection in self.open:
+        victims = self.open
+        for connection in victims:
             connection.transport.write(after)
             connection.transport.close()
-        await self.gone()
+        await self.gone(victims)
 
     async def close(self, code: int = 1001, reason: str = "") -> None:
         """Close all connections properly."""
         for connection in self.open:
             await connection.close(code, reason)
 
-    async def gone(self) -> None:
-        """Wait until no connection is open."""
-        await until(lambda: not self.open, f"the end of {self.name}'s connections", self.clock)
+    async def gone(self, victims: list[ServerConnection] | None = None) -> None:
+        """Wait until none of some connections is open: by default of those that are now."""
+        watched = self.open if victims is None else victims
+        await until(
+            lambda: not any(connection in self.topics for connection in watched),
+            f"the end of {self.name}'s connections",
+            self.clock,
+        )
 
     def wants(self, connection: ServerConnection, symbol: str) -> bool:
         """Return whether a connection is subscribed to a symbol."""

@@ -531,8 +531,9 @@ def test_a_message_too_large_to_read_costs_the_connection_and_nothing_else(fake_
         async with fake_class(clock) as fake, running(fake) as run:
             events = liquidations(clock)
             await fake.publish(*islice(events, 5))
+            victims = fake.open
             await fake.say("x" * (LARGEST + 1))
-            await fake.gone()
+            await fake.gone(victims)
             await fake.subscribed()
             await goes_on(run, events)
             assert "1009" in run.health.last_error
@@ -551,8 +552,9 @@ def test_what_breaks_the_protocol_costs_the_connection_and_nothing_else(data):
         async with FakeOkx(clock) as fake, running(fake) as run:
             events = liquidations(clock)
             await fake.publish(*islice(events, 5))
+            victims = fake.open
             await fake.say_raw(data)
-            await fake.gone()
+            await fake.gone(victims)
             await fake.subscribed()
             await goes_on(run, events)
             assert run.health.failures == 1
