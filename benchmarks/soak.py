@@ -8,8 +8,8 @@ Liquidations come at ``--rate`` a second, all exchanges together. Connections ar
 within a frame and closed, sockets fall silent, and nonsense is sent: ``--faults`` a minute for each
 exchange. The clock that the streams and the exchanges share runs ``--speed`` times as fast as time,
 so that ten minutes hold hours of waiting and several of Binance's renewals, here of connections of
-five minutes. What happens while nobody is connected is not delivered, and so not lost; what is under
-way when a minute ends is, until the end.
+five minutes. What happens while nobody is connected is not delivered, and so not lost. What is
+under way when a minute ends is counted as lost until it comes.
 """
 
 import argparse
