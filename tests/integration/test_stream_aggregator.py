@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
+from datetime import UTC, datetime
 from itertools import islice
 from random import Random
 
@@ -221,6 +222,22 @@ def test_it_can_be_connected_again():
         await again
 
     play(run)
+
+
+def test_with_the_systems_clock_records_are_received_now():
+    async def run():
+        clock = ManualClock()
+        async with FAKES["bybit"](clock) as fake:
+            aggregator = ExchangeAggregator([adapter_for(fake)], SYMBOLS, proxy=None)
+            before = datetime.now(UTC)
+            health = await aggregator.connect_all()
+            assert health["bybit"].state == "connected"
+            await fake.publish(*islice(liquidations(clock), 1))
+            record = await anext(aggregator.stream_aggregated())
+            assert before <= record.received <= datetime.now(UTC)
+            await aggregator.disconnect_all()
+
+    asyncio.run(run())
 
 
 def test_contract_sizes_that_become_known_are_used():
