@@ -1,14 +1,12 @@
 """Ask exchanges for what they keep, page by page, straight into the database."""
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import numpy as np
 from aiolimiter import AsyncLimiter
 
 from ingest import http
@@ -26,9 +24,10 @@ from ingest.backfill_plan import (
     time_of,
     within,
 )
+from ingest.backfill_tiers import is_stored, tier_columns
 from ingest.coverage import Span
 from ingest.http import HttpClient, HttpError, Unavailable
-from ingest.records import Instrument, Tiers, contract_sizes
+from ingest.records import Instrument, contract_sizes
 from ingest.store import Arrays, Store
 
 _SHARE = 0.5
@@ -38,6 +37,8 @@ together with all of the next span's (see `http.Rate`)."""
 _LONGEST = 64 << 20
 _LONGEST_ERROR = 4096
 _CLOSE = timedelta(minutes=1)
+_LEEWAY = 0.25
+"""So far may the price have moved since tiers in base asset were stored. [-]"""
 
 
 @dataclass(slots=True)
@@ -205,9 +206,12 @@ async def backfill(
         If the database can't take the rows.
     """
     progress.total += sum(work.requests for work in works)
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(_Asking(store, work, client, progress, clock).run())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(_Asking(store, work, client, progress, clock).run())
+    except ExceptionGroup as e:  # the database's, whose sentence is for the reader
+        raise e.exceptions[0] from None
 
 
 class _Asking:
@@ -224,6 +228,7 @@ class _Asking:
         self._store, self._client, self._progress, self._clock = store, client, progress, clock
         self._work, self._adapter, self._wish = work, work.adapter, work.wish
         self._limiters: dict[str, AsyncLimiter] = {}
+        self._left = work.requests
 
     async def run(self) -> None:
         """Do all jobs, or say in their outcomes why not."""
@@ -239,6 +244,11 @@ class _Asking:
         except (HttpError, PayloadError, _NoMarket) as e:
             for job in jobs[done:]:
                 job.outcome.failed = job.outcome.failed or _words(e)
+            self._step(self._left)
+
+    def _step(self, count: int = 1) -> None:
+        self._left -= count
+        self._progress.step(count)
 
     async def _do(self, job: Job, market: Instrument) -> None:
         """Ask for the pages of one kind; raise only what stands against the other kinds too."""
@@ -251,12 +261,12 @@ class _Asking:
                 else:
                     await self._store_tiers(job, text, market)
                 left -= 1
-                self._progress.step()
+                self._step()
         except Unavailable:
             raise
         except (HttpError, PayloadError) as e:
             job.outcome.failed = _words(e)
-            self._progress.step(left)
+            self._step(left)
 
     async def _market(self) -> Instrument:
         """Return the market as the exchange lists it."""
@@ -264,7 +274,7 @@ class _Asking:
         for request in adapter.instruments():
             for instrument in adapter.read_instruments(await self._ask(request)):
                 if instrument.symbol == symbol:
-                    self._progress.step()
+                    self._step()
                     return instrument
         raise _NoMarket(
             f"{adapter.exchange} lists no open market {symbol}: check how the symbol is spelled"
@@ -288,8 +298,8 @@ class _Asking:
             in_base = tiers.unit == "base"
             if in_base:
                 tiers = tiers.in_quote(await self._price())
-            if not _is_stored(self._stored_tiers(), tiers, 0.25 if in_base else 0.0):
-                added = self._store.add_leverage_tiers(_tier_columns(tiers))
+            if not is_stored(self._stored_tiers(), tiers, _LEEWAY if in_base else 0.0):
+                added = self._store.add_leverage_tiers(tier_columns(tiers))
                 job.outcome.count(added, received, received)
             return
         raise PayloadError(
@@ -371,36 +381,3 @@ _ADD: Mapping[str, Callable[[Store, Any], int]] = {
     "open_interest": Store.add_open_interest,
     "funding_rates": Store.add_funding_rates,
 }
-
-
-def _tier_columns(tiers: Tiers) -> dict[str, Any]:
-    names = ("floor", "cap", "max_leverage", "maintenance_rate", "deduction")
-    return {
-        "exchange": tiers.exchange,
-        "symbol": tiers.symbol,
-        "valid_from": np.datetime64(tiers.valid_from.replace(tzinfo=None), "us"),
-        "closing_fee": tiers.closing_fee,
-    } | {name: np.array([getattr(row, name) for row in tiers.rows]) for name in names}
-
-
-def _is_stored(stored: Arrays, tiers: Tiers, leeway: float) -> bool:
-    """Return whether the newest stored table is the same.
-
-    Sizes may differ by one factor, at most ``leeway``, which a change of the price makes of tiers
-    that are fixed in base asset.
-    """
-    if not stored["valid_from"].size:
-        return False
-    newest = stored["valid_from"] == stored["valid_from"].max()
-    old = {name: values[newest] for name, values in stored.items()}
-    new = _tier_columns(tiers)
-    if old["cap"].size != new["cap"].size:
-        return False
-    rates = ("max_leverage", "maintenance_rate", "closing_fee")
-    if not all(np.allclose(old[name], new[name], rtol=1e-9) for name in rates):
-        return False
-    factor = float(new["cap"][0] / old["cap"][0]) if np.isfinite(new["cap"][0]) else 1.0
-    if not math.isclose(factor, 1.0, rel_tol=leeway + 1e-9):
-        return False
-    sizes = ("floor", "cap", "deduction")
-    return all(np.allclose(old[name] * factor, new[name], rtol=1e-9) for name in sizes)

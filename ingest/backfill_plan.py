@@ -125,10 +125,12 @@ def plan(adapter: Adapter, series: Series, wish: Wish, now: datetime) -> Plan:
     NotOffered
         If it has none of this kind.
     ValueError
-        If it has none of this interval.
+        If it has none of this interval, or can't have the symbol.
     """
     if (sentence := adapter.unavailable.get(series.kind)) is not None:
         raise NotOffered(sentence)
+    if adapter.native(wish.symbol) is None:
+        raise ValueError(f"{adapter.exchange} can have no market {wish.symbol}")
     interval = wish.interval
     if series.kind == "open_interest_history":
         interval = sampling_interval(adapter, wish.symbol, interval)

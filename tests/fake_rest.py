@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.fake_archive import Server, reply, silent, status
 
-__all__ = ["EXCHANGES", "FakeRest", "gives", "serving", "silent", "status"]
+__all__ = ["EXCHANGES", "FakeRest", "gives", "serve", "serving", "silent", "status"]
 
 NOW = datetime(2026, 3, 10, 12, 2, 30, tzinfo=UTC)
 CONTRACT = 0.01  # BTC in one of OKX
@@ -187,7 +187,7 @@ def okx(rest, name, params):
     limit = int(params["limit"])
     if name == "open-interest-history":
         step = length(params["period"])
-        kept = grid(0, millis(rest.now), step)[-1] - 1439 * step
+        kept = millis(rest.now) // step * step - 1439 * step
         found = rest.bars(int(params["begin"]) + 1, int(params["end"]) - 1, step)
         rows = [
             [
@@ -235,7 +235,7 @@ def hyperliquid(rest, name, params):
     if name == "candleSnapshot":
         wanted = params["req"]
         step = length(wanted["interval"])
-        kept = grid(0, millis(rest.now), step)[-1] - 4999 * step
+        kept = millis(rest.now) // step * step - 4999 * step
         return 200, [
             {"t": t, "T": t + step - 1, "s": "BTC", "v": f"{10 + number(t, step)}"}
             | dict(zip("ohlc", prices(t, step), strict=True))
@@ -258,6 +258,11 @@ def funding_rate(time):
 
 SPEAKS = {"binance": binance, "bybit": bybit, "okx": okx, "hyperliquid": hyperliquid}
 EXCHANGES = tuple(SPEAKS)
+
+
+def serve(handler, body):
+    """Answer as the exchange does."""
+    reply(handler, 200, body)
 
 
 def gives(answer):

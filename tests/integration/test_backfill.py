@@ -12,8 +12,9 @@ from app.cli import main
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.settings import Settings, variable
+from ingest.backfill import _ADD
 from ingest.http import HttpClient, Manners, Rate
-from ingest.store import Store
+from ingest.store import Store, StoreError
 from tests import fake_rest
 from tests.fake_archive import Clock, free_port
 from tests.fake_rest import EXCHANGES, NOW, gives, silent, status
@@ -44,7 +45,7 @@ def liqheat(tmp_path, monkeypatch, capfd, servers, no_proxy):
         return HttpClient(manners, clock=clock, sleep=clock.sleep)
 
     monkeypatch.setattr(app.cli.backfill, "make_client", client)
-    monkeypatch.setattr(app.cli.backfill, "_now", lambda: NOW)
+    monkeypatch.setattr(app.cli.backfill, "_now", lambda: run.now)
 
     def run(*arguments):
         with pytest.raises(SystemExit) as exit_:
@@ -52,7 +53,7 @@ def liqheat(tmp_path, monkeypatch, capfd, servers, no_proxy):
         out, err = capfd.readouterr()
         return exit_.value.code, out, err
 
-    run.clock = clock
+    run.clock, run.now = clock, NOW
     return run
 
 
@@ -318,6 +319,39 @@ def test_real_data_do_not_go_into_a_simulated_market(liqheat, tmp_path, servers)
     assert code == 2
     assert "simulated market" in err
     assert servers["binance"].asked == []
+
+
+def test_tiers_are_stored_anew_only_when_they_change(liqheat, servers, counts):
+    tiers = (*backfill("bybit", "okx"), "--kinds", "tiers")
+    liqheat(*tiers)
+    # A day later the price is another, which alone changes nothing.
+    for rest in servers.values():
+        rest.now += timedelta(days=1)
+    liqheat.now += timedelta(days=1)
+    liqheat(*tiers)
+    assert (counts("bybit")[4], counts("okx")[4]) == (2, 2)
+    row = {"symbol": "BTCUSDT", "riskLimitValue": "10", "maxLeverage": "20"}
+    changed = [row | {"maintenanceMargin": "0.03", "mmDeduction": "0"}]
+    servers["bybit"].answer("risk-limit", gives(fake_rest.bybit_list(changed)))
+    liqheat(*tiers)
+    assert (counts("bybit")[4], counts("okx")[4]) == (3, 2)
+
+
+def test_a_database_that_takes_no_more_is_a_sentence(liqheat, monkeypatch):
+    def full(store, columns):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setitem(_ADD, "candles", full)
+    code, _, err = liqheat(*backfill("binance", "bybit"))
+    assert code == 2
+    assert "the disk is full" in err
+    assert "defect" not in err
+
+
+def test_a_symbol_that_an_exchange_cant_have_is_said(liqheat):
+    code, _, err = liqheat("backfill", "--exchange", "hyperliquid", "--symbol", "BTCUSDC")
+    assert code == 2
+    assert "hyperliquid can have no market BTCUSDC" in err
 
 
 def test_other_addresses_must_be_addresses(liqheat, monkeypatch):
