@@ -165,7 +165,8 @@ class Lake:
             said = orjson.loads(path.read_bytes())
         except OSError as e:
             found = e.strerror or str(e)
-            raise FileError(path, "a file that says what a lake holds", found) from e
+            expected = 'a file that says what a lake holds, as "liqheat lake export DIR" writes it'
+            raise FileError(path, expected, found) from e
         except orjson.JSONDecodeError as e:
             raise FileError(path, "the contents of a lake as JSON", str(e)) from e
         if not isinstance(said, dict) or said.get("format") != FORMAT:

@@ -1,7 +1,7 @@
 """``liqheat precompute``: snapshots of maps, stored."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -96,6 +96,7 @@ def precompute(
         "incremental": incremental,
         "warmup_days": settings.warmup_days,
     }
+    _check_span(common["start"], common["stop"], common["interval"])
     named = [name.strip().lower() for name in exchanges.split(",") if name.strip()]
     with _open(settings, lake) as store:
         stored = stored_markets(store) if lake is None else markets_of_lake(lake)
@@ -132,6 +133,16 @@ def _check(
         )
     if results is not None and not (scheduler or workers or lake):
         raise ValueError("--results is for --workers and --scheduler; leave it out, or add one")
+
+
+def _check_span(start: datetime | None, stop: datetime | None, interval: timedelta) -> None:
+    """Refuse once what else each market would refuse."""
+    if start and stop and not start < stop:
+        raise ValueError(
+            f"start must be before stop, but is {start.isoformat()} and stop is {stop.isoformat()}"
+        )
+    if timedelta(days=1) % interval:
+        raise ValueError(f"interval must divide the day, but is {_length(interval)}; 1d is longest")
 
 
 def _open(settings: "Settings", lake: Path | None) -> "Store":

@@ -407,7 +407,11 @@ def test_the_command_writes_a_lake_and_takes_it_in(liqheat, tmp_path):
         (["export", "new", "--exchanges", "Binance, okx"], 1, "Nothing on okx is stored yet."),
         (["export", "new", "--symbol", "xrpusdt"], 1, "Nothing of XRPUSDT is stored yet."),
         (["export", "new", "--database", "none.duckdb"], 2, "There is no database none.duckdb"),
-        (["import", "none", "--database", "none.duckdb"], 1, "none/lake.json: expected a file"),
+        (
+            ["import", "none", "--database", "none.duckdb"],
+            1,
+            'as "liqheat lake export DIR" writes it',
+        ),
     ],
 )
 def test_what_can_not_be_done_is_one_sentence(liqheat, tmp_path, arguments, code, sentence):
