@@ -165,12 +165,12 @@ def _shown_progress() -> "Iterator[Progress]":
             bar.update(task, description=told, completed=progress.part_done)
 
         progress.changed = show
-        with _logged_above():
+        with logged_above():
             yield progress
 
 
 @contextmanager
-def _logged_above() -> Iterator[None]:
+def logged_above() -> Iterator[None]:
     """Let what is logged go above the progress bar, which has taken over stderr."""
     moved = [
         (handler, handler.setStream(sys.stderr))
