@@ -10,20 +10,9 @@ import httpx
 from aiolimiter import AsyncLimiter
 
 from ingest import http
-from ingest.adapters.adapter import Adapter, Context, NotOffered, PayloadError, Refused, Request
-from ingest.backfill_plan import (
-    SERIES,
-    SETTLED,
-    TIERS,
-    Plan,
-    Series,
-    Wish,
-    columns,
-    missing,
-    plan,
-    time_of,
-    within,
-)
+from ingest.adapters.adapter import Adapter, Context, PayloadError, Refused, Request
+from ingest.backfill_jobs import Job, Work
+from ingest.backfill_plan import SETTLED, Plan, columns, time_of, within
 from ingest.backfill_tiers import is_stored, tier_columns
 from ingest.coverage import Span
 from ingest.http import HttpClient, HttpError, Unavailable
@@ -42,42 +31,6 @@ _LEEWAY = 0.25
 
 
 @dataclass(slots=True)
-class Outcome:
-    """What came of one kind of data of one exchange.
-
-    Attributes
-    ----------
-    exchange, kind : str
-        Whose, and what.
-    added : int
-        Rows that are new.
-    first, last : datetime or None
-        First and last time of the pages that had new rows.
-    failed : str
-        Why it could not be had, or not all of it.
-    not_offered : str
-        That the exchange has none, and what to do instead.
-    note : str
-        What the exchange keeps, where that is less than wanted.
-    """
-
-    exchange: str
-    kind: str
-    added: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
-    failed: str = ""
-    not_offered: str = ""
-    note: str = ""
-
-    def count(self, added: int, first: datetime, last: datetime) -> None:
-        """Note rows that are new, and when the rows that came are from."""
-        self.added += added
-        if added:
-            self.first, self.last = min(self.first or first, first), max(self.last or last, last)
-
-
-@dataclass(slots=True)
 class Progress:
     """How far it is: requests done, and how many there are; ``changed`` is called then."""
 
@@ -89,91 +42,6 @@ class Progress:
         """Note that requests were answered, or are not to be made any more."""
         self.done += count
         self.changed()
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to ask one exchange for: ``plan`` is None for leverage tiers.
-
-    Each request comes with the span that its rows must be of.
-    """
-
-    outcome: Outcome
-    plan: Plan | None = None
-    pages: tuple[tuple[Request, Span], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """All that one exchange is asked for."""
-
-    adapter: Adapter
-    wish: Wish
-    jobs: tuple[Job, ...]
-
-    @property
-    def requests(self) -> int:
-        """How many requests it takes, with that for the list of markets."""
-        pages = sum(len(job.pages) for job in self.jobs)
-        return pages + 1 if pages else 0
-
-
-def prepare(
-    store: Store, adapter: Adapter, wish: Wish, kinds: Sequence[str], now: datetime
-) -> Work:
-    """Return what to ask an exchange for; asks it nothing yet.
-
-    Parameters
-    ----------
-    store : Store
-        What it holds is not asked for again.
-    adapter : Adapter
-        The exchange.
-    wish : Wish
-        Which market and range.
-    kinds : sequence of str
-        Of `KINDS`.
-    now : datetime
-        The time, aware.
-    """
-    jobs = [_series_job(store, adapter, wish, one, now) for one in SERIES if one.name in kinds]
-    if TIERS in kinds:
-        jobs.append(_tiers_job(adapter, wish))
-    return Work(adapter, wish, tuple(jobs))
-
-
-def _series_job(store: Store, adapter: Adapter, wish: Wish, series: Series, now: datetime) -> Job:
-    outcome = Outcome(adapter.exchange, series.name)
-    try:
-        planned = plan(adapter, series, wish, now)
-    except NotOffered as e:
-        outcome.not_offered = str(e)
-        return Job(outcome)
-    except ValueError as e:
-        outcome.failed = str(e)
-        return Job(outcome)
-    outcome.note = planned.note
-    stored = store.stored_times(
-        series.table, adapter.exchange, wish.symbol, *planned.span, planned.interval
-    )
-    pages = tuple(
-        (request, span)
-        for span in missing(planned, stored)
-        for request in series.requests(adapter, wish.symbol, planned.interval, *span)
-    )
-    return Job(outcome, planned, pages)
-
-
-def _tiers_job(adapter: Adapter, wish: Wish) -> Job:
-    outcome = Outcome(adapter.exchange, TIERS)
-    span = Span(wish.start, wish.stop)
-    try:
-        return Job(outcome, None, tuple((one, span) for one in adapter.tiers([wish.symbol])))
-    except NotOffered as e:
-        outcome.not_offered = str(e)
-    except ValueError as e:
-        outcome.failed = str(e)
-    return Job(outcome)
 
 
 async def backfill(
@@ -205,7 +73,8 @@ async def backfill(
     StoreError
         If the database can't take the rows.
     """
-    progress.total += sum(work.requests for work in works)
+    progress.total = sum(work.requests for work in works)
+    progress.changed()
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.export import parse_time
-from app.cli.fetch import make_client
+from app.cli.fetch import logged_above, make_client
 from app.cli.ingest import output, refuse_simulated
 from app.cli.options import Database, load_settings
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from ingest.adapters.adapter import Adapter
-    from ingest.backfill import Outcome, Progress, Work
+    from ingest.backfill import Progress
+    from ingest.backfill_jobs import Outcome, Work
     from ingest.backfill_plan import Wish
     from ingest.store import Store
 
@@ -129,7 +130,7 @@ def _prepared(
     kinds: Sequence[str],
     now: datetime,
 ) -> "list[Work]":
-    from ingest.backfill import prepare
+    from ingest.backfill_jobs import prepare
 
     return [prepare(store, adapter, wish, kinds, now) for adapter in adapters]
 
@@ -173,7 +174,8 @@ def _shown_progress() -> "Iterator[Progress]":
         progress.changed = lambda: bar.update(
             task, completed=progress.done, total=progress.total or None
         )
-        yield progress
+        with logged_above():
+            yield progress
 
 
 def _print(outcomes: "Sequence[Outcome]") -> None:

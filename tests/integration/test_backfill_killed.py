@@ -179,3 +179,13 @@ def test_an_interrupted_run_says_so_and_is_completed(begin, finish, servers):
     assert b"Interrupted." in err
     assert b"Traceback" not in err
     finish()
+
+
+def test_being_asked_to_wait_is_said_on_the_way(begin, finish, servers):
+    servers["bybit"].answer("kline", fake_rest.status(429, b"slow down", Retry_After=0))
+    run = begin()
+    _, err = run.communicate(timeout=DEADLINE)
+    assert run.returncode == 0, err
+    assert b"Asking again in " in err
+    assert b"answered 429 Too Many Requests, 'slow down'" in b" ".join(err.split())
+    finish()
