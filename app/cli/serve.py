@@ -78,7 +78,7 @@ def _serve(settings: Settings) -> None:
         heatmaps = StoredHeatmaps(store, settings)
         answers = Answers(heatmaps.disk, settings)
         server = create_app(settings, heatmaps, api_routers(heatmaps, answers))
-        warm_up(heatmaps)
+        warming = warm_up(heatmaps)
         where = address(bound)
         try:
             serve_until_stopped(
@@ -87,3 +87,4 @@ def _serve(settings: Settings) -> None:
         finally:
             answers.close()
             heatmaps.close()
+            warming.join(10.0)  # in the database when Python ends, it would make DuckDB complain

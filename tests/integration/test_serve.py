@@ -61,6 +61,16 @@ def test_serve_names_its_address_answers_there_and_ends_when_told(start, tmp_pat
     Store.open(tmp_path / "market.duckdb").close()
 
 
+def test_ctrl_c_while_the_first_picture_is_computed_is_one_word(start, tmp_path):
+    simulate = [*SERVE[:-1], "simulate", "--days", "10", "--database", "market.duckdb"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(simulate, cwd=tmp_path, env=environment, check=True, timeout=DEADLINE)
+    process, _ = start("--database", tmp_path / "market.duckdb")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=DEADLINE)
+    assert (process.returncode, said.strip()) == (130, "Interrupted.")
+
+
 def test_serve_answers_programs_too(start, tmp_path):
     _, address = start("--database", tmp_path / "market.duckdb")
     with httpx.Client(base_url=address, timeout=DEADLINE) as http:
