@@ -8,10 +8,10 @@ from itertools import islice, pairwise
 import pytest
 from websockets.frames import Frame, Opcode
 
-from ingest.connection import LARGEST
+from ingest.connection import LARGEST, Connection, Waits
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_exchange.exchanges import FAKES, FakeBinance, FakeBybit, FakeOkx
-from tests.fake_exchange.running import adapter_for, liquidations, running
+from tests.fake_exchange.running import SYMBOLS, adapter_for, context, liquidations, running
 
 EVERY = pytest.mark.parametrize("fake_class", FAKES.values(), ids=FAKES)
 
@@ -175,10 +175,11 @@ def test_one_refused_symbol_degrades_the_exchange_and_takes_nothing_from_the_oth
     assert "bybit: refused: error:handler not found,topic:allLiquidation.ETHUSDT" in caplog.text
 
 
-def test_an_exchange_that_accepts_and_throws_out_is_not_asked_every_second():
+@pytest.mark.parametrize("fake_class", [FakeBybit, FakeOkx])
+def test_an_exchange_that_accepts_and_throws_out_is_not_asked_every_second(fake_class):
     async def scene():
         clock = ManualClock()
-        async with FakeBybit(clock) as fake:
+        async with fake_class(clock) as fake:
             fake.script.throw_out = True
             async with running(fake, connect=False) as run:
                 await clock.advance(600)
@@ -262,6 +263,21 @@ def test_a_stable_connection_is_made_again_quickly_however_often_others_failed_b
                 lost = clock.monotonic()
                 (tried,) = await tries(fake, 1)
                 assert tried - lost <= 2.0
+
+    play(scene)
+
+
+def test_a_connection_that_never_holds_for_long_is_made_again_ever_later():
+    async def scene():
+        clock = ManualClock()
+        async with FakeBybit(clock) as fake, running(fake) as run:
+            for failures, wait in enumerate([1, 2, 4, 8], start=1):
+                await fake.drop()
+                await until(lambda n=failures: run.health.failures == n, "a failure")
+                lost = clock.monotonic()
+                (tried,) = await tries(fake, 1)
+                assert wait - 0.5 <= tried - lost <= 1.5 * wait + 0.5
+                await until(lambda: run.stream.connected, "a connection", clock)
 
     play(scene)
 
@@ -410,8 +426,32 @@ def test_while_two_connections_overlap_each_event_is_yielded_once():
                 fake.script.answer = True
                 await until(lambda: run.health.renewals == 1, "a renewal", clock)
                 await goes_on(run, events)
-                await until(lambda: len(fake.open) == 1, "the end of the old one", clock)
+                # No time passes here: the old one is closed by us, not given up as silent.
+                await until(lambda: len(fake.open) == 1, "the end of the old one")
                 assert run.health.reconnects == 0
+
+    play(scene)
+
+
+def test_what_is_sent_before_a_goodbye_is_answered_is_read():
+    async def scene():
+        clock = ManualClock()
+        async with FakeOkx(clock) as fake:
+            adapter, heard = adapter_for(fake), []
+
+            def take(text):
+                heard.append(text)
+                return adapter.parse(text, clock.now(), context())
+
+            connection = Connection(adapter, SYMBOLS, take, clock, Waits(), proxy=None)
+            assert await connection.settled()
+            before = len(heard)
+            closing = asyncio.create_task(connection.close())
+            await asyncio.sleep(0)
+            for event in islice(liquidations(clock), 100):
+                await fake.publish(event)
+            await closing
+            assert len(heard) - before == len(fake.delivered) > 0
 
     play(scene)
 
