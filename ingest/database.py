@@ -130,7 +130,10 @@ def _open(path: Path | str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if str(path) == MEMORY:
         return duckdb.connect(MEMORY)
     if read_only and not Path(path).exists():
-        raise StoreError(f'There is no database {path} yet. Make one with "liqheat ingest PATH".')
+        raise StoreError(
+            f"There is no database {path} yet, looked for as {Path(path).absolute()}. Make one with "
+            '"liqheat ingest PATH", or name another with --database.'
+        )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return duckdb.connect(str(path), read_only=read_only)
