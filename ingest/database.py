@@ -131,8 +131,8 @@ def _open(path: Path | str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(MEMORY)
     if read_only and not Path(path).exists():
         raise StoreError(
-            f"There is no database {path} yet, looked for as {Path(path).absolute()}. Make one with "
-            '"liqheat ingest PATH", or name another with --database.'
+            f"There is no database {path} yet, looked for as {Path(path).absolute()}. Make one "
+            'with "liqheat ingest PATH", or name another with --database.'
         )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
