@@ -222,6 +222,17 @@ def test_being_asked_too_often_in_a_success_is_waited_for(
     assert servers[exchange].names().count(name) >= 3
 
 
+def test_who_is_turned_away_for_long_asks_for_nothing_else(liqheat, servers, counts):
+    servers["binance"].answer("markPriceKlines", status(418, b"banned", Retry_After=3600))
+    code, _, err = liqheat(*backfill("binance", "bybit"))
+    assert code == 1
+    assert "Failed: binance, mark-candles, open-interest, funding: " in err
+    assert "answered 418" in err
+    assert "asks to be left alone for 1.0 hours" in err
+    assert servers["binance"].names() == ["exchangeInfo", "klines", "markPriceKlines"]
+    assert counts("binance")[0] == counts("bybit")[0] == BARS
+
+
 def test_an_error_of_the_server_is_tried_again(liqheat, servers, counts):
     servers["okx"].answer("history-candles", status(500), status(502))
     code, _, err = liqheat(*backfill("okx"))
