@@ -1,10 +1,10 @@
-"""The pages that describe the interface, from files of this installation only."""
+"""The page that describes the interface, from files of this installation only."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
@@ -13,7 +13,7 @@ _ICON = "/assets/icon.svg"
 
 
 def add_docs(server: FastAPI) -> None:
-    """Serve ``/docs`` and ``/redoc``; the server must have none of FastAPI's own."""
+    """Serve ``/docs``; the server must have none of FastAPI's own."""
     server.mount(_FILES, StaticFiles(directory=_folder()))
     description = server.openapi_url or ""
 
@@ -27,16 +27,6 @@ def add_docs(server: FastAPI) -> None:
             swagger_favicon_url=_ICON,
             # Else it sends the description elsewhere to be checked.
             swagger_ui_parameters={"validatorUrl": None},
-        )
-
-    @server.get("/redoc", include_in_schema=False)
-    def redoc() -> HTMLResponse:
-        return get_redoc_html(
-            openapi_url=description,
-            title=server.title,
-            redoc_js_url=f"{_FILES}/redoc.standalone.js",
-            redoc_favicon_url=_ICON,
-            with_google_fonts=False,
         )
 
 
