@@ -111,6 +111,20 @@ def _is_web_address(text: str) -> bool:
     return has_host and not (set(text) & set("?# ")) and text.isascii()
 
 
+def _stream_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    named = [pair.partition("=") for pair in pairs]
+    if not all(
+        name and url.startswith(("ws://", "wss://")) and _is_web_address(f"http{url[2:]}")
+        for name, _, url in named
+    ) or any("@" in url for *_, url in named):
+        raise PydanticCustomError(
+            "stream_addresses",
+            "Input should be exchanges and addresses separated by commas, as in "
+            "bybit=wss://stream.example.org/v5/public/linear",
+        )
+    return tuple(f"{name.strip().lower()}={url}" for name, _, url in named)
+
+
 def _exchange_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
     named = [pair.partition("=") for pair in pairs]
     if not all(name and _is_web_address(url) and "@" not in url for name, _, url in named):
@@ -155,6 +169,9 @@ Rate = Annotated[str, AfterValidator(_rate)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 ExchangeAddresses = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_exchange_addresses)
+]
+StreamAddresses = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_stream_addresses)
 ]
 ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]
 
@@ -233,6 +250,10 @@ class Settings(BaseSettings):
     rest_urls: ExchangeAddresses = Field(
         default=(),
         description="Other addresses to ask exchanges at, bybit=https://…, separated by commas",
+    )
+    stream_urls: StreamAddresses = Field(
+        default=(),
+        description="Other addresses of exchanges' streams, bybit=wss://…, separated by commas",
     )
     proxy: ProxyAddress | None = Field(
         default=None, description="Proxy between here and archives, http://proxy.lan:3128"

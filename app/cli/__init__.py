@@ -28,6 +28,7 @@ COMMANDS = (
     Command("ingest", "app.cli.ingest", "Load files of market data into the database."),
     Command("fetch", "app.cli.fetch", "Download from Binance's archive into the database."),
     Command("backfill", "app.cli.backfill", "Ask exchanges for market data, into the database."),
+    Command("collect", "app.cli.collect", "Collect live data of exchanges, into the database."),
     Command("coverage", "app.cli.ingest", "Show what is stored per market, with gaps."),
     Command("export", "app.cli.export", "Write a heatmap to a file, as CSV, Parquet or JSON."),
     Command(

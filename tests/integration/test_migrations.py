@@ -12,12 +12,14 @@ ROWS = {  # one row that each version could already hold
     3: f"INSERT INTO simulated_positions VALUES ({BTC}, '2026-01-01', NULL, 'open', 'long', 1, "
     "100, 10, 90)",
     4: f"INSERT INTO liquidation_snapshots VALUES (1, '2026-01-01', {BTC}, 100, 'long', 5, 0)",
+    5: "UPDATE exchange_health SET lag_seconds = 0.2",
 }
 TABLES = {
     1: "open_interest",
     2: "exchange_health",
     3: "simulated_positions",
     4: "liquidation_snapshots",
+    5: "exchange_health WHERE lag_seconds IS NOT NULL",
 }
 
 

@@ -1,0 +1,137 @@
+"""Liquidations on their way into the database, a batch at a time."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from ingest.records import Liquidation
+from ingest.store import Store, StoreError, naive
+
+logger = logging.getLogger(__name__)
+
+EVERY = 0.5
+"""Pause between two batches, so that with the writing none waits for a second. [s]"""
+
+_MOST = 100_000
+
+
+class BatchWriter:
+    """Stores liquidations as they come, in one transaction for all that came meanwhile.
+
+    What the database can't take is kept and tried again with the next batch. When ``most`` wait,
+    no more are taken: the streams' queues then fill, and count what they must drop.
+
+    Parameters
+    ----------
+    store : Store
+        Where they go.
+    executor : Executor
+        Whose thread writes: a write must not hold up the event loop.
+    every : float
+        Pause between batches. [s]
+    most : int
+        How many may wait here.
+
+    Attributes
+    ----------
+    stored : int
+        Liquidations that are in the database now and were not before.
+    """
+
+    def __init__(
+        self, store: Store, executor: Executor, *, every: float = EVERY, most: int = _MOST
+    ) -> None:
+        self._store, self._executor, self._every, self._most = store, executor, every, most
+        self._waiting: list[Liquidation] = []
+        self._some, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
+        self._failing = ""
+        self.stored = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many liquidations came and are not in the database yet."""
+        return len(self._waiting)
+
+    async def run(self, records: AsyncIterator[Liquidation]) -> None:
+        """Store what comes until there is no more, to the last one.
+
+        Raises
+        ------
+        StoreError
+            If the last batch can't be stored.
+        """
+        taking = asyncio.create_task(self._take(records))
+        try:
+            while not taking.done():
+                some = asyncio.create_task(self._some.wait())
+                await asyncio.wait({taking, some}, return_when=asyncio.FIRST_COMPLETED)
+                some.cancel()
+                await self._write()
+                await asyncio.wait({taking}, timeout=self._every)
+            await self._write()
+        finally:
+            taking.cancel()
+        if self._waiting:
+            raise StoreError(
+                f"{len(self._waiting):,} liquidations could not be stored: {self._failing}"
+            )
+        taking.result()
+
+    async def _take(self, records: AsyncIterator[Liquidation]) -> None:
+        async for record in records:
+            self._waiting.append(record)
+            self._some.set()
+            if len(self._waiting) >= self._most:
+                self._room.clear()
+                await self._room.wait()
+
+    async def _write(self) -> None:
+        """Store all that waits, or leave it where it is."""
+        rows = self._waiting[:]
+        if not rows:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            columns = liquidation_columns(rows)
+            added = await loop.run_in_executor(
+                self._executor, self._store.add_liquidations, columns
+            )
+        except duckdb.Error as e:
+            self._failed(str(e).splitlines()[0])
+            return
+        del self._waiting[: len(rows)]
+        self.stored += added
+        if not self._waiting:
+            self._some.clear()
+        self._room.set()
+        if self._failing:
+            logger.warning("Liquidations are stored again")
+            self._failing = ""
+
+    def _failed(self, reason: str) -> None:
+        if reason != self._failing:
+            logger.error(
+                "%d liquidations can't be stored now and are kept: %s", len(self._waiting), reason
+            )
+        self._failing = reason
+        # At the end there is nobody to make room for.
+        if len(self._waiting) < self._most:
+            self._room.set()
+
+
+def liquidation_columns(rows: Sequence[Liquidation]) -> dict[str, Any]:
+    """Return liquidations as the columns that the store takes."""
+    return {
+        "exchange": np.array([row.exchange for row in rows], dtype=object),
+        "symbol": np.array([row.symbol for row in rows], dtype=object),
+        "time": np.array([naive(row.time) for row in rows], dtype="datetime64[us]"),
+        "side": np.array([row.side for row in rows], dtype=np.int8),
+        "quantity": np.array([row.quantity for row in rows]),
+        "price": np.array([row.price for row in rows]),
+    }

@@ -1,0 +1,254 @@
+"""Live collection: streams and polls of several exchanges into one database."""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import duckdb
+
+from ingest.adapters.adapter import Adapter, Context, PayloadError
+from ingest.aggregator import ExchangeAggregator
+from ingest.batches import EVERY, BatchWriter
+from ingest.clock import SystemClock
+from ingest.connection import Proxy
+from ingest.exchange_health import set_exchange_health
+from ingest.health import Health
+from ingest.http import HttpClient, HttpError
+from ingest.polling import Poller, instruments
+from ingest.records import contract_sizes
+from ingest.store import Store
+from ingest.stream import Patience
+
+logger = logging.getLogger(__name__)
+
+HEALTH_EVERY = 5.0
+"""Longest time between two writes of the exchanges' health; a change is written at once. [s]"""
+
+_LOOK_EVERY = 0.2
+_SIZES_WITHIN = 5.0
+_SIZES_AGAIN = 60.0
+
+
+class Collector:
+    """Collects what exchanges send and answer, until told to stop.
+
+    Liquidations come over streams and are written by one thread, in batches; an event loop in
+    another thread asks for candles, open interest and funding, so that neither waits for the
+    database. An exchange that fails takes nothing from the others.
+
+    Parameters
+    ----------
+    store : Store
+        Where all goes.
+    adapters : iterable of Adapter
+        The exchanges.
+    symbols : sequence of str
+        In our spelling; an exchange leaves out what it can't have.
+    client : callable, optional
+        Makes who asks over HTTP, for the event loop that it is called on; without it only the
+        streams are collected.
+    contexts : mapping of str to Context
+        By exchange, what is known beside its messages; others' contract sizes are asked for.
+    proxy, patience : Proxy, Patience
+        Of the streams.
+    every : float
+        Pause between batches. [s]
+    changed : callable
+        Called with an exchange's health whenever its state is another.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        adapters: Iterable[Adapter],
+        symbols: Sequence[str],
+        client: Callable[[], HttpClient] | None = None,
+        contexts: Mapping[str, Context] | None = None,
+        *,
+        proxy: Proxy = True,
+        patience: Patience | None = None,
+        every: float = EVERY,
+        changed: Callable[[Health], None] = lambda _: None,
+    ) -> None:
+        self._store, self._adapters, self._symbols = store, list(adapters), list(symbols)
+        self._make_client, self._every, self.changed = client, every, changed
+        self._known = dict(contexts or {})
+        self._clock = SystemClock()
+        self._executor = ThreadPoolExecutor(1, "store")
+        self._writer = BatchWriter(store, self._executor, every=every)
+        self._states: dict[str, str] = {}
+        self._aggregator = ExchangeAggregator(
+            self._adapters, self._symbols, self._known, patience=patience, proxy=proxy
+        )
+
+    @property
+    def stored(self) -> int:
+        """How many liquidations were stored that had not been."""
+        return self._writer.stored
+
+    @property
+    def waiting(self) -> int:
+        """How many liquidations wait to be stored."""
+        return self._writer.waiting
+
+    def health(self) -> dict[str, Health]:
+        """Return how each exchange's stream is; any thread may ask."""
+        return self._aggregator.health_check_all()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Collect until ``stop`` is set, and store what has come by then.
+
+        Raises
+        ------
+        StoreError
+            If what came last can't be stored.
+        """
+        try:
+            async with self._polling(), self._sizes(stop):
+                await self._collect(stop)
+        finally:
+            self._executor.shutdown()
+
+    async def _collect(self, stop: asyncio.Event) -> None:
+        stopping = asyncio.create_task(stop.wait())
+        connecting = asyncio.create_task(self._aggregator.connect_all())
+        writing = asyncio.create_task(self._writer.run(self._aggregator.stream_aggregated()))
+        watching = asyncio.create_task(self._watch())
+        try:
+            # The latter two end by themselves only when something is wrong with them.
+            await asyncio.wait({stopping, writing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (connecting, watching, stopping):
+                task.cancel()
+            await asyncio.gather(connecting, stopping, return_exceptions=True)
+            await self._aggregator.disconnect_all()
+            await writing
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+            await self._write_health(list(self.health().values()))
+
+    async def _watch(self) -> None:
+        """Tell of changes of state, and write the health."""
+        written = 0.0
+        while True:
+            now, health = self._clock.monotonic(), self.health()
+            new = [one for one in health.values() if self._is_new(one)]
+            if new or now - written >= HEALTH_EVERY:
+                await self._write_health(list(health.values()))
+                written = now
+            for one in new:
+                self.changed(one)
+            await asyncio.sleep(_LOOK_EVERY)
+
+    def _is_new(self, health: Health) -> bool:
+        untried = not (health.connects or health.failures or health.last_error)
+        if untried or self._states.get(health.exchange) == health.state:
+            return False
+        self._states[health.exchange] = health.state
+        return True
+
+    async def _write_health(self, health: list[Health]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(
+                self._executor, set_exchange_health, self._store, health, self._clock.now()
+            )
+        except duckdb.Error as e:
+            logger.warning("The exchanges' health can't be stored now: %s", str(e).splitlines()[0])
+
+    @contextlib.asynccontextmanager
+    async def _sizes(self, stop: asyncio.Event) -> AsyncIterator[None]:
+        """Ask for the contract sizes, which liquidations of some exchanges can't be read without.
+
+        They get a moment's start, but nobody waits for an exchange that does not answer.
+        """
+        if self._make_client is None:
+            yield
+            return
+        async with self._make_client() as client:
+            tasks = {
+                asyncio.create_task(self._learn(adapter, client))
+                for adapter in self._adapters
+                if adapter.exchange not in self._known and "liquidations" not in adapter.unavailable
+            }
+            try:
+                await _first(asyncio.create_task(_all(tasks)), stop, _SIZES_WITHIN)
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _learn(self, adapter: Adapter, client: HttpClient) -> None:
+        """Ask for an exchange's contract sizes until they are known."""
+        while True:
+            try:
+                sizes = contract_sizes(await instruments(client, adapter))
+                self._aggregator.set_context(adapter.exchange, Context(contract_sizes=sizes))
+                return
+            except (HttpError, PayloadError) as e:
+                logger.warning("%s: contract sizes are not known: %s", adapter.exchange, e)
+            except Exception:
+                logger.exception("%s: the adapter failed", adapter.exchange)
+            await asyncio.sleep(_SIZES_AGAIN)
+
+    @contextlib.asynccontextmanager
+    async def _polling(self) -> AsyncIterator[None]:
+        """Poll in a thread of its own."""
+        make_client = self._make_client
+        if make_client is None:
+            yield
+            return
+
+        async def poll() -> None:
+            async with make_client() as client:
+                await Poller(self._store, self._adapters, self._symbols, client).run()
+
+        background = Background(poll)
+        try:
+            yield
+        finally:
+            await background.stop()
+
+
+class Background:
+    """Work on an event loop and in a thread of its own, from now until stopped."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(work())
+        self._thread = threading.Thread(target=self._run, name="polling", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Cancel the work, and wait until it has ended."""
+        with contextlib.suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._task)
+        except asyncio.CancelledError:
+            pass
+        except Exception:
+            logger.exception("Polling has stopped; liquidations are collected on")
+        finally:
+            self._loop.close()
+
+
+async def _all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    await asyncio.gather(*(asyncio.shield(task) for task in tasks))
+
+
+async def _first(task: asyncio.Task[None], stop: asyncio.Event, seconds: float) -> None:
+    """Wait until a task is done, all shall stop, or the time is over."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for one in (task, stopping):
+        one.cancel()
+    await asyncio.gather(task, stopping, return_exceptions=True)
