@@ -50,6 +50,7 @@ class BatchWriter:
         self._waiting: list[Liquidation] = []
         self._some, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
+        self._ending = False
         self._failing = ""
         self.stored = 0
 
@@ -57,6 +58,11 @@ class BatchWriter:
     def waiting(self) -> int:
         """How many liquidations came and are not in the database yet."""
         return len(self._waiting)
+
+    def end(self) -> None:
+        """Take all that is left, however much waits: nothing more will come."""
+        self._ending = True
+        self._room.set()
 
     async def run(self, records: AsyncIterator[Liquidation]) -> None:
         """Store what comes until there is no more, to the last one.
@@ -87,7 +93,7 @@ class BatchWriter:
         async for record in records:
             self._waiting.append(record)
             self._some.set()
-            if len(self._waiting) >= self._most:
+            if len(self._waiting) >= self._most and not self._ending:
                 self._room.clear()
                 await self._room.wait()
 
@@ -120,9 +126,6 @@ class BatchWriter:
                 "%d liquidations can't be stored now and are kept: %s", len(self._waiting), reason
             )
         self._failing = reason
-        # At the end there is nobody to make room for.
-        if len(self._waiting) < self._most:
-            self._room.set()
 
 
 def liquidation_columns(rows: Sequence[Liquidation]) -> dict[str, Any]:

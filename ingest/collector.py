@@ -126,6 +126,7 @@ class Collector:
                 task.cancel()
             await asyncio.gather(connecting, stopping, return_exceptions=True)
             await self._aggregator.disconnect_all()
+            self._writer.end()
             await writing
             with contextlib.suppress(asyncio.CancelledError):
                 await watching

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,7 +13,9 @@ import duckdb
 import pytest
 
 from ingest.adapters.hyperliquid import Hyperliquid
+from ingest.batches import BatchWriter
 from ingest.collector import Collector
+from ingest.records import Liquidation
 from ingest.store import Store, StoreError
 from ingest.stream import Patience
 from tests.fake_exchange.clock import ManualClock, until
@@ -272,5 +275,43 @@ def test_a_stop_before_anything_is_connected_ends_it():
                     rows = health_rows(store)
                     assert {row["state"] for row in rows.values()} == {"off"}
                     assert rows["okx"]["updated_at"] <= datetime.now(UTC).replace(tzinfo=None)
+
+    asyncio.run(run())
+
+
+def test_a_writer_that_is_full_takes_no_more_but_all_that_is_left_at_the_end(monkeypatch):
+    refused = []
+
+    def refuse(store, columns):
+        refused.append(len(columns["time"]))
+        raise duckdb.IOException("IO Error: No space left on device")
+
+    monkeypatch.setattr(Store, "add_liquidations", refuse)
+
+    async def run():
+        with Store.open(":memory:") as store, ThreadPoolExecutor(1) as executor:
+            writer = BatchWriter(store, executor, every=0.001, most=10)
+            writing = asyncio.create_task(writer.run(records(25)))
+            await until(lambda: refused.count(10) > 3, "tries")
+            assert writer.waiting == 10
+            writer.end()
+            with pytest.raises(StoreError, match="25 liquidations could not be stored"):
+                await writing
+
+    async def records(number):
+        for one in events(ManualClock(), number):
+            yield Liquidation(
+                exchange="okx",
+                symbol=one.symbol,
+                side=1,
+                quantity=float(one.quantity),
+                price=float(one.price),
+                price_kind="fill",
+                trigger_price=None,
+                notional=1.0,
+                time=one.time,
+                received=one.time,
+                key="",
+            )
 
     asyncio.run(run())
