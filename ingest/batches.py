@@ -104,10 +104,7 @@ class BatchWriter:
             return
         loop = asyncio.get_running_loop()
         try:
-            columns = liquidation_columns(rows)
-            added = await loop.run_in_executor(
-                self._executor, self._store.add_liquidations, columns
-            )
+            added = await loop.run_in_executor(self._executor, self._add, rows)
         except duckdb.Error as e:
             self._failed(str(e).splitlines()[0])
             return
@@ -119,6 +116,9 @@ class BatchWriter:
         if self._failing:
             logger.warning("Liquidations are stored again")
             self._failing = ""
+
+    def _add(self, rows: Sequence[Liquidation]) -> int:
+        return self._store.add_liquidations(liquidation_columns(rows))
 
     def _failed(self, reason: str) -> None:
         if reason != self._failing:

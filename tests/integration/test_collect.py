@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -143,14 +144,17 @@ def test_an_orderly_stop_loses_nothing_that_was_sent(tmp_path):
     sent = {}
 
     async def scenario(s):
+        okx = s.fakes["okx"]
+        await okx.publish(*events(okx.clock, 1, first=1000))
+        await until(lambda: s.collector.stored == 1, "the first batch")
         for fake in s.fakes.values():
             await fake.publish(*events(fake.clock, 1000))
         sent["rows"] = delivered(s.fakes)
         await s.end()
 
-    # Nothing is written for a minute after the first batch, so most is written at the end.
+    # Nothing is written for a minute after the first batch, so the rest is written at the end.
     play(scenario, tmp_path / "market", every=60)
-    assert sum(sent["rows"].values()) == 3000
+    assert sum(sent["rows"].values()) == 3001
     with Store.open(tmp_path / "market", read_only=True) as store:
         assert stored(store) == sent["rows"]
 
@@ -291,27 +295,63 @@ def test_a_writer_that_is_full_takes_no_more_but_all_that_is_left_at_the_end(mon
     async def run():
         with Store.open(":memory:") as store, ThreadPoolExecutor(1) as executor:
             writer = BatchWriter(store, executor, every=0.001, most=10)
-            writing = asyncio.create_task(writer.run(records(25)))
+            writing = asyncio.create_task(writer.run(each(records(25))))
             await until(lambda: refused.count(10) > 3, "tries")
             assert writer.waiting == 10
             writer.end()
             with pytest.raises(StoreError, match="25 liquidations could not be stored"):
                 await writing
 
-    async def records(number):
-        for one in events(ManualClock(), number):
-            yield Liquidation(
-                exchange="okx",
-                symbol=one.symbol,
-                side=1,
-                quantity=float(one.quantity),
-                price=float(one.price),
-                price_kind="fill",
-                trigger_price=None,
-                notional=1.0,
-                time=one.time,
-                received=one.time,
-                key="",
-            )
+    asyncio.run(run())
+
+
+def test_what_comes_while_a_batch_is_written_goes_into_the_next(monkeypatch):
+    began, go_on = threading.Event(), threading.Event()
+    add = Store.add_liquidations
+
+    def add_slowly(store, columns):
+        began.set()
+        assert go_on.wait(20)
+        return add(store, columns)
+
+    monkeypatch.setattr(Store, "add_liquidations", add_slowly)
+
+    async def run():
+        with Store.open(":memory:") as store, ThreadPoolExecutor(1) as executor:
+            writer = BatchWriter(store, executor, every=0.001)
+
+            async def come():
+                for number, one in enumerate(records(30)):
+                    if number == 10:
+                        await until(began.is_set, "the first batch")
+                    yield one
+                go_on.set()
+
+            await writer.run(come())
+            assert writer.stored == sum(stored(store).values()) == 30
 
     asyncio.run(run())
+
+
+async def each(rows):
+    for row in rows:
+        yield row
+
+
+def records(number):
+    return [
+        Liquidation(
+            exchange="okx",
+            symbol=one.symbol,
+            side=1,
+            quantity=float(one.quantity),
+            price=float(one.price),
+            price_kind="fill",
+            trigger_price=None,
+            notional=1.0,
+            time=one.time,
+            received=one.time,
+            key="",
+        )
+        for one in events(ManualClock(), number)
+    ]
