@@ -8,6 +8,7 @@ from typing import Protocol
 from app.cache import CacheStats, DiskCache, Memory, nbytes
 from app.errors import NoData
 from app.history import book_start, mapped_from
+from app.market_choice import choose_markets
 from app.markets import load_market
 from app.moment import MomentMap, known_at, moment_of
 from app.request import HeatmapRequest
@@ -237,27 +238,7 @@ class StoredHeatmaps:
 
     def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""
-        stored = [market for market in self.markets() if market.symbol == symbol]
-        if not stored:
-            raise NoData(
-                f"Nothing is stored for {symbol} yet. Load candles and open interest with "
-                f'"liqheat ingest", or see what there is with "liqheat coverage".'
-            )
-        unknown = sorted(set(exchanges) - {market.exchange for market in stored})
-        if unknown:
-            raise NoData(
-                f"Nothing is stored for {symbol} on {', '.join(unknown)}; stored are "
-                f"{', '.join(market.exchange for market in stored)}."
-            )
-        chosen = [m for m in stored if not exchanges or m.exchange in exchanges]
-        mapped = [market for market in chosen if market.open_interest_first is not None]
-        if not mapped:
-            raise NoData(
-                f"No open interest is stored for {symbol} on "
-                f"{', '.join(market.exchange for market in chosen)}, and the map is made of it. "
-                f'Load some with "liqheat ingest", for example Binance\'s metrics files.'
-            )
-        return mapped
+        return choose_markets(self.markets(), symbol, exchanges)
 
     def _book(
         self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel

@@ -44,6 +44,11 @@ class MarketCoverage:
     liquidation_rows: int
     mark_rows: int
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether there is the open interest that a map is made of."""
+        return self.open_interest_first is not None
+
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Return a row of ``sql/markets.sql``."""

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.api.answers import Format
 from app.api.formats import iso
-from app.api.meta import Sides
+from app.api.meta import Origin, origin
 from app.api.parameters import (
     MarketQuery,
     ModelQuery,
@@ -19,7 +19,6 @@ from app.api.parameters import (
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
 from app.request import MOST_BUCKETS, HeatmapRequest
-from engine.version import engine_version
 
 SHOWN = timedelta(days=7)
 """The price buckets hold the candles of so long before the moment, where no prices are asked."""
@@ -78,56 +77,25 @@ class MomentQuery(MarketQuery, ModelQuery):
         return request, heatmaps.moment(request, time)
 
 
-class MomentMeta(BaseModel):
+class MomentMeta(Origin):
     """What an answer about one moment was computed from, and how."""
 
-    symbol: str
     exchanges: list[str] = Field(description="those whose levels are known at the time")
     time: str
     last_price: float = Field(description="last close at the time [quote]")
     price_exchange: str = Field(description="whose close that is: most open interest")
-    price_bin_size: float
-    model: str
-    leverage_weights: str
-    side_rule: str
-    units: dict[str, str]
-    coverage: Sides
-    crossing_price: str
-    assumed_margin: list[str]
-    simulated: bool
-    data_end: str
-    data_watermark: str
-    engine_version: str
 
 
 def moment_meta(request: HeatmapRequest, moment: MomentMap) -> dict[str, Any]:
     """Return what `MomentMeta` describes."""
-    assumed = request.assumed().parameters
-    longs, shorts = moment.coverage.tolist()
     return {
-        "symbol": moment.symbol,
         "exchanges": list(moment.levels),
         "time": iso(moment.time),
         "last_price": moment.last_price,
         "price_exchange": moment.candle_exchange,
-        "price_bin_size": bin_size(moment),
-        "model": request.model,
-        "leverage_weights": str(assumed.profile),
-        "side_rule": assumed.side_rule,
         "units": {"price": "quote currency", "notional": "quote currency", "time": "UTC"},
-        "coverage": {"long": longs, "short": shorts},
-        "crossing_price": moment.crossing_price,
-        "assumed_margin": list(moment.assumed_margin),
-        "simulated": moment.simulated,
-        "data_end": iso(moment.data_stop),
-        "data_watermark": moment.watermark,
-        "engine_version": engine_version(),
+        **origin(request, moment, moment.edges, moment.coverage),
     }
-
-
-def bin_size(moment: MomentMap) -> float:
-    """Return the width of a price bucket, without the last digits' noise. [quote]"""
-    return float(f"{(moment.edges[-1] - moment.edges[0]) / (moment.edges.size - 1):.12g}")
 
 
 def is_live(moment: MomentMap) -> bool:

@@ -78,8 +78,9 @@ def precompute(
     """
     settings = load_settings(database=database)
     _check(bucket_width, workers, lake, scheduler, results)
+    from app.market_choice import choose_markets
     from app.precompute.jobs import Job
-    from app.precompute.several import choose_markets, markets_of_lake, stored_markets
+    from app.precompute.several import markets_of_lake, stored_markets
     from engine.models import find_model
     from engine.profiles import parse_profile
 

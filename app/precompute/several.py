@@ -32,46 +32,9 @@ class Stored:
     is_mapped: bool
 
 
-def choose_markets(
-    stored: Sequence[Stored], symbol: str, exchanges: Sequence[str], where: str
-) -> list[Stored]:
-    """Return the markets asked for that can be mapped; an empty choice means all there are.
-
-    Raises
-    ------
-    NoData
-        If there is none, or an exchange that was named has nothing.
-    """
-    of_symbol = [market for market in stored if symbol in ("", market.symbol)]
-    called = symbol or "any market"
-    if not of_symbol:
-        raise NoData(
-            f"Nothing is stored for {called} in {where}. Load candles and open interest with "
-            f'"liqheat ingest", or see what there is with "liqheat coverage".'
-        )
-    unknown = sorted(set(exchanges) - {market.exchange for market in of_symbol})
-    if unknown:
-        raise NoData(
-            f"Nothing is stored for {called} on {', '.join(unknown)}; stored are "
-            f"{', '.join(sorted({market.exchange for market in of_symbol}))}."
-        )
-    chosen = [market for market in of_symbol if not exchanges or market.exchange in exchanges]
-    mapped = [market for market in chosen if market.is_mapped]
-    if not mapped:
-        raise NoData(
-            f"No open interest is stored for {called} on "
-            f"{', '.join(sorted({market.exchange for market in chosen}))}, and the map is made of "
-            f'it. Load some with "liqheat ingest", for example Binance\'s metrics files.'
-        )
-    return mapped
-
-
 def stored_markets(store: Store) -> list[Stored]:
     """Return the markets of a database."""
-    return [
-        Stored(market.exchange, market.symbol, market.open_interest_first is not None)
-        for market in store.markets()
-    ]
+    return [Stored(market.exchange, market.symbol, market.is_mapped) for market in store.markets()]
 
 
 def markets_of_lake(folder: Path) -> list[Stored]:
