@@ -57,7 +57,9 @@ class KnownHosts:
 def host_name(host: str) -> str:
     """Return the name or address in a ``Host`` header, without port."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        address, _, port = host[1:].partition("]")
+        # What else follows belongs to a name that only looks like an address.
+        return address if not port or port.startswith(":") else host
     return host.partition(":")[0].lower().removesuffix(".")
 
 

@@ -91,9 +91,6 @@ def client():
     return Client()
 
 
-# --- routes that there are not --------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("prefix", API_PREFIXES)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PATCH"])
 def test_an_unknown_route_of_the_interface_is_a_json_404(client, prefix, method):
@@ -167,15 +164,13 @@ def test_the_description_is_sent_nowhere_to_be_checked(client):
     assert '"validatorUrl": null' in client.get("/docs").text
 
 
-# --- hosts ----------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("host", "settings", "status"),
     [
         ("127.0.0.1:8050", {}, 200),
         ("192.168.1.7", {}, 200),
         ("[::1]:8050", {}, 200),
+        ("[::1].rebound.example", {}, 400),
         ("localhost:8050", {}, 200),
         ("LOCALHOST", {}, 200),
         ("localhost.", {}, 200),
@@ -210,8 +205,6 @@ def test_sockets_are_for_known_names_too(client, headers, is_refused):
     assert client.connect(**headers)[0]["type"] == "websocket.close"
     assert (client.connect(**headers)[0]["code"] == 1008) is is_refused
 
-
-# --- access ---------------------------------------------------------------------------------------
 
 TOKEN = {"api_token": "the-tökén"}
 LOGIN = {"login": "ada:open:sesame"}
@@ -284,8 +277,6 @@ def test_a_socket_is_not_open_because_health_is():
     assert closed["code"] == 1008
 
 
-# --- other origins --------------------------------------------------------------------------------
-
 ORIGIN = "https://desk.example"
 ASKS = {"origin": ORIGIN, "access-control-request-method": "GET"}
 
@@ -315,9 +306,6 @@ def test_named_origins_may_read_the_interface_but_no_page():
         "OPTIONS", "/symbols", headers=ASKS | {"access-control-request-method": "POST"}
     )
     assert wrote.status_code == 400
-
-
-# --- rate -----------------------------------------------------------------------------------------
 
 
 class Clock:
