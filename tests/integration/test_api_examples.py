@@ -181,9 +181,6 @@ def test_an_example_in_python_runs(address, tmp_path, text):
     assert done.stdout
 
 
-# --- what is named is there, and what is there is named -------------------------------------------
-
-
 def told_routes():
     """Return the parameters that the guide tells of each route, with defaults where it tells them.
 

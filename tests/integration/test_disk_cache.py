@@ -63,9 +63,6 @@ def size_of_files(folder):
     return sum(path.stat().st_size for path in value_files(folder))
 
 
-# --- what is stored comes back --------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("value", [b"", b"\x00\x01", SMALL, LARGE, b"x" * 32_764, b"x" * 32_768])
 def test_bytes_come_back(cache, folder, value):
     cache.set("one", value)
@@ -108,8 +105,6 @@ def test_what_has_not_expired_is_there(cache):
     cache.set("other", SMALL)
     assert cache.stats().entries == 2
 
-
-# --- what was tampered with -----------------------------------------------------------------------
 
 ROWS = {
     "a pickle in the row": (4, None, "pickle"),
@@ -221,9 +216,6 @@ def test_settings_that_the_file_brings_along_raise_nothing(folder, name, value):
     cache.close()
 
 
-# --- what is damaged ------------------------------------------------------------------------------
-
-
 def cut(path):
     path.write_bytes(path.read_bytes()[:-1])
 
@@ -306,9 +298,6 @@ def test_a_database_removed_under_a_running_program_raises_nothing(cache, folder
     thread.start()
     thread.join(DEADLINE)
     assert results[0][0] is None
-
-
-# --- where it can't be ----------------------------------------------------------------------------
 
 
 def test_an_unusable_folder_means_no_cache_and_is_said_once(tmp_path, caplog):
@@ -428,9 +417,6 @@ def test_files_that_may_not_grow_are_said_once(tmp_path):
     assert report["relieved"]
     assert report["kept"]
     assert resource.getrlimit(resource.RLIMIT_FSIZE) == before
-
-
-# --- size -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -561,8 +547,6 @@ def test_files_of_killed_processes_are_removed_but_those_being_written_are_not(f
     assert cache.get("key") == LARGE
     cache.close()
 
-
-# --- several at once ------------------------------------------------------------------------------
 
 SHARE = """
 import contextlib, json, os, sys
