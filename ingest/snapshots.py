@@ -181,6 +181,8 @@ def add_series(store: Store, series: Series, outdated: Sequence[Series] = ()) ->
                 "bucket_width": series.width,
                 "bins": series.bins,
                 "program": series.program,
+                "crossing_price": series.crossing_price,
+                "assumed_margin": series.assumed_margin,
             },
         ).fetchone()
     assert row is not None

@@ -178,7 +178,7 @@ def carry_out(
             halt = stopped()
             if halt or sum(each.rows for each in group) >= GROUP or piece == plan.missing[-1]:
                 if not series.id:
-                    series = snapshots.add_series(store, series, plan.outdated)
+                    series = snapshots.add_series(store, drawn, plan.outdated)
                 snapshots.write(store, series, group, kept)
                 rows += sum(each.rows for each in group)
                 group, kept = [], None

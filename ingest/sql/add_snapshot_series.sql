@@ -1,5 +1,24 @@
 -- Begin a series of snapshots.
-INSERT INTO snapshot_series
-    (exchange, symbol, model, interval_seconds, bucket_width, bins, program)
-VALUES ($exchange, $symbol, $model, $interval_seconds, $bucket_width, $bins, $program)
+INSERT INTO snapshot_series (
+    exchange,
+    symbol,
+    model,
+    interval_seconds,
+    bucket_width,
+    bins,
+    program,
+    crossing_price,
+    assumed_margin
+)
+VALUES (
+    $exchange,
+    $symbol,
+    $model,
+    $interval_seconds,
+    $bucket_width,
+    $bins,
+    $program,
+    $crossing_price,
+    $assumed_margin
+)
 RETURNING series_id;

@@ -164,3 +164,19 @@ def test_programs_get_the_same_numbers_either_way(plain, precomputed, tmp_path):
             level["price"] for level in other["levels"]
         ]
         assert one["opened"] == pytest.approx(other["opened"])
+
+
+def test_what_an_interrupted_run_stored_says_how_it_was_made(open_heatmaps):
+    with filled() as store:
+        for exchange in ("binance", "bybit"):
+            seen = []
+            with pytest.raises(KeyboardInterrupt):
+                precompute(
+                    store,
+                    job(exchange=exchange, width=50.0, events=False),
+                    computed=seen.append,
+                    stopped=lambda seen=seen: len(seen) == 4,
+                )
+        heatmaps = open_heatmaps(store)
+        assert heatmaps.maps(request()).crossing_price == "mark or last"
+        assert books_made(heatmaps) == 0
