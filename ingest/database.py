@@ -130,9 +130,10 @@ def _open(path: Path | str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if str(path) == MEMORY:
         return duckdb.connect(MEMORY)
     if read_only and not Path(path).exists():
+        looked_for = "" if Path(path).is_absolute() else f", looked for as {Path(path).absolute()}"
         raise StoreError(
-            f"There is no database {path} yet, looked for as {Path(path).absolute()}. Make one "
-            'with "liqheat ingest PATH", or name another with --database.'
+            f'There is no database {path} yet{looked_for}. Make one with "liqheat ingest PATH", or '
+            "name another with --database."
         )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
