@@ -13,7 +13,7 @@ import duckdb
 from ingest.adapters.adapter import Adapter, Context, PayloadError
 from ingest.aggregator import ExchangeAggregator
 from ingest.batches import EVERY, BatchWriter
-from ingest.clock import SystemClock
+from ingest.clock import Clock, SystemClock
 from ingest.connection import Proxy
 from ingest.exchange_health import set_exchange_health
 from ingest.health import Health
@@ -59,6 +59,8 @@ class Collector:
         Pause between batches. [s]
     changed : callable
         Called with an exchange's health whenever its state is another.
+    clock : Clock, optional
+        Of the streams; for tests.
     """
 
     def __init__(
@@ -73,16 +75,22 @@ class Collector:
         patience: Patience | None = None,
         every: float = EVERY,
         changed: Callable[[Health], None] = lambda _: None,
+        clock: Clock | None = None,
     ) -> None:
         self._store, self._adapters, self._symbols = store, list(adapters), list(symbols)
         self._make_client, self._every, self.changed = client, every, changed
         self._known = dict(contexts or {})
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         self._executor = ThreadPoolExecutor(1, "store")
         self._writer = BatchWriter(store, self._executor, every=every)
         self._states: dict[str, str] = {}
         self._aggregator = ExchangeAggregator(
-            self._adapters, self._symbols, self._known, patience=patience, proxy=proxy
+            self._adapters,
+            self._symbols,
+            self._known,
+            clock=self._clock,
+            patience=patience,
+            proxy=proxy,
         )
 
     @property
