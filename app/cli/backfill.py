@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.export import parse_time
-from app.cli.fetch import logged_above, make_client
+from app.cli.fetch import logged_above
 from app.cli.ingest import output, refuse_simulated
 from app.cli.options import Database, load_settings
+from app.http_client import make_client
 from app.settings import Settings
 
 if TYPE_CHECKING:

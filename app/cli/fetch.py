@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app import __version__
 from app.cli.ingest import output, print_summary, refuse_simulated
 from app.cli.options import Database, load_settings
+from app.http_client import make_client
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from ingest.downloading import Folder, Progress
     from ingest.fetching import Fetched
-    from ingest.http import HttpClient
     from ingest.store import Store
     from ingest.vision import Archive, Series
 
@@ -129,18 +128,6 @@ def _collect(
             err=True,
         )
         raise
-
-
-def make_client(settings: Settings) -> "HttpClient":
-    """Return who asks archives."""
-    from ingest.http import HttpClient, Manners
-
-    manners = Manners(
-        user_agent=f"liqheat/{__version__}",
-        proxy=settings.proxy.get_secret_value() if settings.proxy else None,
-        timeout=settings.http_timeout,
-    )
-    return HttpClient(manners)
 
 
 @contextmanager

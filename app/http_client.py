@@ -1,0 +1,21 @@
+"""Who asks archives and exchanges, as the settings say."""
+
+from typing import TYPE_CHECKING
+
+from app import __version__
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.http import HttpClient
+
+
+def make_client(settings: Settings) -> "HttpClient":
+    """Return who asks archives and exchanges."""
+    from ingest.http import HttpClient, Manners
+
+    manners = Manners(
+        user_agent=f"liqheat/{__version__}",
+        proxy=settings.proxy.get_secret_value() if settings.proxy else None,
+        timeout=settings.http_timeout,
+    )
+    return HttpClient(manners)
