@@ -1,136 +1,286 @@
-"""Streams of three exchanges that misbehave, for as long as it is left running.
+"""Collection from exchanges that misbehave into a database, for as long as it is left running.
 
 Run with ``python -m benchmarks.soak [--minutes 10] [--rate 500] [--faults 12] [--speed 20]``;
-prints by minute what was delivered and what came out, what was lost and doubled, reconnections and
-memory. Everything on loopback, exchanges and streams in one process, whose memory is told.
+prints by minute what was delivered and what was stored, how long that took, reconnections and
+memory, and at the end what was lost and doubled; the status is 1 if anything was. Everything is on
+loopback, exchanges and collector in one process, whose memory is told. The database is a file.
 
 Liquidations come at ``--rate`` a second, all exchanges together. Connections are refused, broken
-within a frame and closed, sockets fall silent, and nonsense is sent: ``--faults`` a minute for each
-exchange. The clock that the streams and the exchanges share runs ``--speed`` times as fast as time,
-so that ten minutes hold hours of waiting and several of Binance's renewals, here of connections of
-five minutes. What happens while nobody is connected is not delivered, and so not lost. What is
-under way when a minute ends is counted as lost until it comes.
+within a frame and closed, sockets fall silent or bring no data, and nonsense is sent: ``--faults``
+a minute for each exchange. The clock that the streams and the exchanges share runs ``--speed``
+times as fast as time, so that ten minutes hold hours of waiting and many of Binance's renewals,
+here of connections of ``--renewal`` seconds instead of a day. Batches are written by real time.
+
+What happens while nobody is connected is not delivered, and so not lost. What was delivered is
+written to a file beside the database and compared with it at the end, row by row; before, what is
+under way is told.
 """
 
 import argparse
 import asyncio
 import contextlib
+import csv
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections import Counter, deque
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
+from typing import Any
 
+import numpy as np
 import psutil
 from rich.console import Console
 from rich.table import Table
 
-from ingest.aggregator import ExchangeAggregator
+from ingest.collector import Collector
+from ingest.columns import Columns
 from ingest.connection import Waits
 from ingest.health import Health
+from ingest.store import Store
 from ingest.stream import Patience
-from tests.fake_exchange.chaos import Account, Chaos
+from tests.fake_exchange.chaos import FAULTS, Chaos
 from tests.fake_exchange.clock import ManualClock, passing
 from tests.fake_exchange.exchanges import FAKES
 from tests.fake_exchange.running import SYMBOLS, adapter_for, context
-from tests.fake_exchange.server import FakeExchange
+from tests.fake_exchange.server import FakeExchange, Happened
 
 TICK = 0.02
-RENEWAL = 600.0
 PATIENCE = 30.0
 COLUMNS = (
     "minute",
     "happened",
     "delivered",
-    "yielded",
-    "lost",
-    "doubled",
+    "stored",
+    "under way",
+    "batches",
+    "largest",
+    "longest, s",
     "repetitions",
     "overflows",
     "reconnects",
     "renewals",
     "memory, MB",
 )
+DIFFERENCE = """
+SELECT coalesce(sum(delivered - stored) FILTER (delivered > stored), 0),
+       coalesce(sum(stored - delivered) FILTER (stored > delivered), 0)
+FROM (
+    SELECT sum(delivered) AS delivered, sum(1 - delivered) AS stored
+    FROM (
+        SELECT exchange, symbol, side, quantity, price, time, 0 AS delivered FROM liquidations
+        UNION ALL
+        SELECT *, 1 FROM read_csv($path, header = false, columns = {
+            exchange: 'VARCHAR', symbol: 'VARCHAR', side: 'VARCHAR', quantity: 'DOUBLE',
+            price: 'DOUBLE', time: 'TIMESTAMP'
+        })
+    )
+    GROUP BY exchange, symbol, side, quantity, price, time
+)
+"""
+
+Row = tuple[str, str, str, float, float, datetime]
+"""A liquidation as it is stored: exchange, symbol, side, quantity, price, time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that were stored together, and when that was done. [s]"""
+
+    rows: list[Row]
+    at: float
+
+
+class WatchedStore(Store):
+    """A store that tells of each batch of liquidations, in the thread that wrote it."""
+
+    batches: deque[Batch] | None = None
+
+    def add_liquidations(self, columns: Columns) -> int:
+        """Add liquidations, and note when they were there."""
+        added = super().add_liquidations(columns)
+        if self.batches is not None:
+            self.batches.append(Batch(_rows(columns), time.monotonic()))
+        return added
+
+
+class Account:
+    """What was delivered and what was stored; only what does not agree yet takes memory.
+
+    Attributes
+    ----------
+    delivered, stored : int
+        Events that exchanges delivered, and rows in batches that were committed.
+    batches, largest : int
+        Batches, and the most rows in one.
+    longest : float
+        Longest time from the moment before an event was sent until it was committed. [s]
+    """
+
+    def __init__(self, store: WatchedStore, path: Path) -> None:
+        self._batches: deque[Batch] = deque()
+        store.batches = self._batches
+        self.path = path
+        self._file = path.open("w", newline="")
+        self._csv = csv.writer(self._file)
+        self._sent: dict[Row, float] = {}
+        self._stored: dict[Row, float] = {}
+        self.delivered = self.stored = self.batches = self.largest = 0
+        self.longest = 0.0
+
+    def deliver(self, fake: FakeExchange, sent: float) -> None:
+        """Note, once, what an exchange has delivered since; it began to send at ``sent``. [s]"""
+        for event in fake.delivered:
+            row = _row(fake.name, event)
+            self.delivered += 1
+            self._csv.writerow(row)
+            if row in self._stored:
+                self._took(self._stored.pop(row) - sent)
+            else:
+                self._sent[row] = sent
+        fake.delivered.clear()
+
+    def take(self) -> None:
+        """Note what was stored since."""
+        while self._batches:
+            batch = self._batches.popleft()
+            self.batches += 1
+            self.stored += len(batch.rows)
+            self.largest = max(self.largest, len(batch.rows))
+            for row in batch.rows:
+                if row in self._sent:
+                    self._took(batch.at - self._sent.pop(row))
+                else:  # stored before its sender noticed, or never sent
+                    self._stored[row] = batch.at
+
+    def under_way(self) -> int:
+        """Return how many were delivered and are not stored, or the other way round."""
+        return len(self._sent) + len(self._stored)
+
+    def difference(self, store: Store) -> tuple[int, int]:
+        """Return how many are lost and how many doubled, by what is really there."""
+        self._file.close()
+        with store.cursor() as cursor:
+            found = cursor.execute(DIFFERENCE, {"path": str(self.path)}).fetchone()
+        assert found is not None
+        return int(found[0]), int(found[1])
+
+    def _took(self, seconds: float) -> None:
+        self.longest = max(self.longest, seconds)
 
 
 @dataclass
 class Soak:
-    """Everything that takes part in a run."""
+    """Everything that takes part in a run, and what came of it."""
 
     fakes: list[FakeExchange]
     chaos: list[Chaos]
-    aggregator: ExchangeAggregator
+    collector: Collector
     account: Account
-    rows: list[tuple[int, ...]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    lost: int = 0
+    doubled: int = 0
 
-    def row(self, minute: int) -> tuple[int, ...]:
-        """Return what the report says of the time until now."""
-        health = self.aggregator.health_check_all().values()
+    def health(self) -> list[Health]:
+        """Return how each exchange's stream is, in the order of ``fakes``."""
+        return list(self.collector.health().values())
 
-        def total(what: Callable[[Health], int]) -> int:
-            return sum(map(what, health))
+    def faults(self) -> Counter[str]:
+        """Return what went wrong, of all exchanges."""
+        return sum((one.faults for one in self.chaos), Counter[str]())
 
-        self.account.deliver()
-        return (
-            minute,
-            sum(one.published for one in self.chaos),
-            self.account.delivered,
-            self.account.yielded,
-            self.account.lost(),
-            self.account.doubled(),
-            total(lambda one: one.duplicates),
-            total(lambda one: one.overflows),
-            total(lambda one: one.reconnects),
-            total(lambda one: one.renewals),
-            psutil.Process().memory_info().rss // 2**20,
+    def note(self, minute: int | str) -> None:
+        """Add to the report what there is to say of the time until now."""
+        account, health = self.account, self.health()
+        account.take()
+        self.rows.append(
+            (
+                minute,
+                sum(one.published for one in self.chaos),
+                account.delivered,
+                account.stored,
+                account.under_way(),
+                account.batches,
+                account.largest,
+                account.longest,
+                sum(one.duplicates for one in health),
+                sum(one.overflows for one in health),
+                sum(one.reconnects for one in health),
+                sum(one.renewals for one in health),
+                psutil.Process().memory_info().rss // 2**20,
+            )
         )
+        # The next row tells of the next minute.
+        account.longest, account.largest = 0.0, 0
 
 
-async def soak(minutes: float, rate: float, faults: float, speed: float, seed: int) -> Soak:
-    """Return what happened in ``minutes`` at ``rate`` liquidations a second."""
-    clock, random = ManualClock(), Random(seed)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, how much and how wild; see the module."""
+
+    minutes: float = 10.0
+    rate: float = 500.0
+    faults: float = 12.0
+    speed: float = 20.0
+    renewal: float = 600.0
+    seed: int = 0
+
+
+async def soak(plan: Plan, folder: Path) -> Soak:
+    """Return what happened; the database is made in ``folder``."""
+    clock, random = ManualClock(), Random(plan.seed)
     async with contextlib.AsyncExitStack() as stack:
+        store = stack.enter_context(WatchedStore.open(folder / "market"))
         fakes = [await stack.enter_async_context(fake(clock)) for fake in FAKES.values()]
         adapters = [adapter_for(fake) for fake in fakes]
         for fake, adapter in zip(fakes, adapters, strict=True):
             if adapter.max_age is not None:
-                adapter.max_age = fake.script.max_age = RENEWAL  # type: ignore[misc]
+                adapter.max_age = fake.script.max_age = plan.renewal  # type: ignore[misc]
+        collector = Collector(
+            store,
+            adapters,
+            SYMBOLS,
+            contexts={fake.name: context() for fake in fakes},
+            clock=clock,
+            # A goodbye takes as long as it takes, however fast the clock runs.
+            patience=Patience(waits=Waits(closing=5.0 * plan.speed)),
+            proxy=None,
+        )
         run = Soak(
             fakes,
-            [Chaos(fake, Random(random.random())) for fake in fakes],
-            ExchangeAggregator(
-                adapters,
-                SYMBOLS,
-                {"okx": context()},
-                clock=clock,
-                random=random,
-                # A goodbye takes as long as it takes, however fast the clock runs.
-                patience=Patience(waits=Waits(closing=5.0 * speed)),
-                proxy=None,
-            ),
-            Account(fakes),
+            [Chaos(fake, Random(random.random()), kinds=(*FAULTS, "quiet")) for fake in fakes],
+            collector,
+            Account(store, folder / "delivered.csv"),
         )
-        await stack.enter_async_context(passing(clock, speed))
-        taking = asyncio.create_task(_take(run))
-        await run.aggregator.connect_all()
-        await _together(run, minutes * 60, rate / len(fakes), faults / 60)
+        await stack.enter_async_context(passing(clock, plan.speed))
+        stop = asyncio.Event()
+        collecting = asyncio.create_task(collector.run(stop))
+        await _together(run, plan)
         await _settle(run)
-        await run.aggregator.disconnect_all()
-        await taking
-        run.rows.append(run.row(-1))
+        stop.set()
+        await collecting
+        run.note("end")
+        run.lost, run.doubled = run.account.difference(store)
     return run
 
 
-async def _together(run: Soak, seconds: float, rate: float, faults: float) -> None:
-    end = time.monotonic() + seconds
-    players: list[Awaitable[None]] = [_play(one, end, rate, faults) for one in run.chaos]
+async def _together(run: Soak, plan: Plan) -> None:
+    await asyncio.gather(*(one.recovery() for one in run.chaos))
+    end = time.monotonic() + plan.minutes * 60
+    rate, faults = plan.rate / len(run.chaos), plan.faults / 60
+    players: list[Awaitable[None]] = [_play(run, one, end, rate, faults) for one in run.chaos]
     await asyncio.gather(*players, _report(run, end))
 
 
-async def _play(chaos: Chaos, end: float, rate: float, faults: float) -> None:
+async def _play(run: Soak, chaos: Chaos, end: float, rate: float, faults: float) -> None:
     start = now = time.monotonic()
     while now < end:
         while chaos.published < rate * (now - start):
+            began = time.monotonic()
             await chaos.publish(min(20, int(rate * (now - start)) - chaos.published + 1))
+            run.account.deliver(chaos.fake, began)
         await asyncio.sleep(TICK)
         if chaos.random.random() < faults * TICK:
             await chaos.fault()
@@ -140,17 +290,12 @@ async def _play(chaos: Chaos, end: float, rate: float, faults: float) -> None:
     chaos.heal()
 
 
-async def _take(run: Soak) -> None:
-    async for record in run.aggregator.stream_aggregated():
-        run.account.take(record)
-
-
 async def _report(run: Soak, end: float) -> None:
     minute, due = 0, time.monotonic()
     while time.monotonic() < end:
-        run.account.deliver()
+        run.account.take()
         if time.monotonic() >= due:
-            run.rows.append(run.row(minute))
+            run.note(minute)
             minute, due = minute + 1, due + 60
         await asyncio.sleep(0.2)
 
@@ -158,34 +303,54 @@ async def _report(run: Soak, end: float) -> None:
 async def _settle(run: Soak) -> None:
     """Wait for what is still under way."""
     deadline = time.monotonic() + PATIENCE
-    run.account.deliver()
-    while run.account.lost() and time.monotonic() < deadline:
+    while run.account.under_way() and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
+        run.account.take()
+
+
+def _row(exchange: str, event: Happened) -> Row:
+    side = "long" if event.long else "short"
+    time = event.time.astimezone(UTC).replace(tzinfo=None)
+    return exchange, event.symbol, side, float(event.quantity), float(event.price), time
+
+
+def _rows(columns: Columns) -> list[Row]:
+    names = ("exchange", "symbol", "side", "quantity", "price", "time")
+    taken: Iterator[Any] = zip(*(np.asarray(columns[name]).tolist() for name in names), strict=True)
+    return [(e, s, "long" if side > 0 else "short", q, p, t) for e, s, side, q, p, t in taken]
 
 
 def report(run: Soak, console: Console) -> None:
-    """Print what happened by minute, faults, and how each exchange ended."""
+    """Print what happened by minute, faults, what became of all, and how each exchange ended."""
     table = Table(*COLUMNS)
-    for row in run.rows:
-        table.add_row("end" if row[0] < 0 else str(row[0]), *(f"{number:,}" for number in row[1:]))
+    for minute, *numbers in run.rows:
+        table.add_row(
+            str(minute), *(f"{n:.2f}" if isinstance(n, float) else f"{n:,}" for n in numbers)
+        )
     console.print(table)
-    for chaos in run.chaos:
+    for chaos, health in zip(run.chaos, run.health(), strict=True):
         faults = ", ".join(f"{name} {count}" for name, count in sorted(chaos.faults.items()))
-        console.print(f"{chaos.fake.name}: {faults or 'no faults'}")
+        console.print(
+            f"{chaos.fake.name}: {health.events:,} events, {health.failures} failures, "
+            f"{health.bad_payloads} bad messages; faults: {faults or 'none'}"
+        )
+    console.print(f"lost: {run.lost:,}, doubled: {run.doubled:,}")
 
 
 def main() -> None:
     """Run it and report; the status is 1 if anything was lost or doubled."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--rate", type=float, default=500)
-    parser.add_argument("--faults", type=float, default=12)
-    parser.add_argument("--speed", type=float, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    run = asyncio.run(soak(**vars(arguments)))
-    report(run, Console(width=140))
-    raise SystemExit(bool(run.account.lost() or run.account.doubled()))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    plan = Plan()
+    for name in ("minutes", "rate", "faults", "speed", "renewal"):
+        parser.add_argument(f"--{name}", type=float, default=getattr(plan, name))
+    parser.add_argument("--seed", type=int, default=plan.seed)
+    plan = Plan(**vars(parser.parse_args()))
+    with tempfile.TemporaryDirectory() as folder:
+        run = asyncio.run(soak(plan, Path(folder)))
+    report(run, Console(width=150))
+    raise SystemExit(bool(run.lost or run.doubled))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from random import Random
 from typing import Any
 
+from ingest.connection import LARGEST
 from ingest.records import Liquidation
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_exchange.running import identity, liquidations
@@ -22,6 +23,26 @@ GARBAGE = (
     b"\xff\x00",
     "}{" * 999,
 )
+UNKNOWN = (
+    '{"e":"aggTrade","s":"BTCUSDT","p":"1"}',
+    '{"topic":"tickers.BTCUSDT","data":{"symbol":"BTCUSDT"}}',
+    '{"arg":{"channel":"status"},"data":[]}',
+    '{"channel":"l2Book","data":{"coin":"BTC"}}',
+    '{"event":"notice","code":"64008","msg":"The connection will soon be closed"}',
+)
+FAULTS = (
+    "drop",
+    "drop_within",
+    "close",
+    "silence",
+    "refuse",
+    "vanish",
+    "garbage",
+    "broken_frame",
+    "unknown",
+    "huge",
+)
+"""What goes wrong; ``quiet`` can be added: answers, but no data, for minutes."""
 
 
 class Account:
@@ -63,12 +84,14 @@ class Account:
 class Chaos:
     """Publishes through one fake exchange and lets something go wrong now and then.
 
-    ``faults`` counts what was done by name; ``published`` is what happened, heard or not.
+    ``kinds`` names what may; ``faults`` counts what did, by name; ``published`` is what happened,
+    heard or not.
     """
 
     fake: FakeExchange
     random: Random
     share: float = 0.02
+    kinds: Sequence[str] = FAULTS
     published: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     _events: Iterator[Happened] | None = None
@@ -108,18 +131,7 @@ class Chaos:
 
     async def fault(self) -> None:
         """Let one thing go wrong."""
-        name = self.random.choice(
-            (
-                "drop",
-                "drop_within",
-                "close",
-                "silence",
-                "refuse",
-                "vanish",
-                "garbage",
-                "broken_frame",
-            )
-        )
+        name = self.random.choice(self.kinds)
         self.faults[name] += 1
         await getattr(self, f"_{name}")()
 
@@ -144,8 +156,13 @@ class Chaos:
         await self.clock.sleep(self.random.uniform(10, 200))
         self.heal()
 
+    async def _quiet(self) -> None:
+        self.fake.script.deliver = False
+        await self.clock.sleep(self.random.uniform(60, 900))
+        self.heal()
+
     async def _refuse(self) -> None:
-        self.fake.script.status = self.random.choice((403, 429, 500, 503))
+        self.fake.script.status = self.random.choice((403, 418, 429, 500, 503))
         await self.fake.drop()
         await self.clock.sleep(self.random.uniform(1, 60))
         self.heal()
@@ -158,6 +175,14 @@ class Chaos:
 
     async def _garbage(self) -> None:
         await self.fake.say(self.random.choice(GARBAGE))
+
+    async def _unknown(self) -> None:
+        await self.fake.say(self.random.choice(UNKNOWN))
+
+    async def _huge(self) -> None:
+        victims = self.fake.open
+        await self.fake.say("[" + " " * LARGEST + "]")
+        await self.fake.gone(victims)
 
     async def _broken_frame(self) -> None:
         victims = self.fake.open
