@@ -26,6 +26,7 @@ from components.messages import (
     failure_message,
     no_data_message,
 )
+from components.position_traces import largest_positions
 from components.provenance import provenance
 from components.scales import colour_scale
 from components.view import HeatmapView
@@ -193,6 +194,7 @@ def _shown(view: HeatmapView, request: HeatmapRequest) -> dict[str, Any]:
         "digits": price_digits(last_price),
         "symbol": view.symbol,
         "liquidations": int(view.liquidations.time.size),
+        "positions": int(largest_positions(view.positions, heatmap).notional.size),
     }
 
 

@@ -120,6 +120,7 @@
       document.title = "Liquidation heatmap";
     }
     sayIfNoLiquidations(answer.liquidations === 0);
+    document.documentElement.classList.toggle("has-positions", answer.positions > 0);
     document.dispatchEvent(new CustomEvent("liqheat:drawn", { detail: answer }));
   }
 
@@ -212,10 +213,6 @@
 
   // --- buttons and dialogs -------------------------------------------------------------------
 
-  function toggleTheme(_clicks, theme) {
-    return theme === "light" ? "dark" : "light";
-  }
-
   function copyLink() {
     const button = byId("copy-link");
     const said = (text) => {
@@ -233,10 +230,6 @@
     );
   }
 
-  function toggle(_clicks, open) {
-    return !open;
-  }
-
   // Opened by "Custom…", closed by another choice, its own "Apply" among them, or by "Cancel".
   function openProfile(profile, _cancelled, open) {
     const triggered = dash.callback_context.triggered.map((t) => t.prop_id);
@@ -249,17 +242,8 @@
     put("profile", { value: (chosen && chosen.profile) || OWN });
   }
 
-  function notice(text) {
-    put("notice-bar", { hidden: !text });
-  }
-
-  function closeNotice() {
-    put("notice-bar", { hidden: true });
-  }
-
   dash.page = {
-    state, drawn, zoom, intensity, address, toggleTheme, copyLink, toggle, openProfile,
+    state, drawn, zoom, intensity, address, copyLink, openProfile,
     profileClosed: (open) => { if (!open) forgetProfile(); },
-    notice, closeNotice,
   };
 })();

@@ -48,11 +48,14 @@ LAYER_NAMES = {
     "active": "Active",
     "consumed": "Consumed",
     "candles": "Candles",
+    "positions": "Positions",
     "liquidations": "Liquidations",
     "profile": "Profile",
 }
 
 LAYER_TITLES = {
+    "positions": "Observed positions of watched accounts on Hyperliquid, at their real liquidation "
+    "prices: longs solid, shorts dashed",
     "profile": "What is open at the view's end, by price; the dotted lines sum up what a move from "
     "the last price to there would close",
 }

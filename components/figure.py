@@ -16,12 +16,13 @@ from components.heat_traces import (
     liquidation_traces,
 )
 from components.palettes import CASING, PALETTES, RISING
+from components.position_traces import position_traces
 from components.profile_traces import profile_traces
 from components.scales import ColourScale
 from components.theme import FONT, THEMES, Theme, exchange_name
 from components.view import HeatmapView
 
-LAYERS = ("active", "consumed", "candles", "liquidations", "profile")
+LAYERS = ("active", "consumed", "candles", "positions", "liquidations", "profile")
 
 PROFILE_WIDTH = 0.14
 """Share of the figure's width that the profile takes."""
@@ -113,6 +114,8 @@ def _time_traces(
     if "consumed" in look.layers:
         # Price consumes what it touches: under the candles one would not see it.
         traces += _present(consumed_trace(view.heatmap, palette))
+    if "positions" in look.layers:
+        traces += position_traces(view.positions, view.heatmap)
     if "liquidations" in look.layers:
         traces += liquidation_traces(view.liquidations)
     return traces

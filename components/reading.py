@@ -9,7 +9,16 @@ from dash.development.base_component import Component
 
 from components.formats import percent, usd
 from components.theme import exchange_colour, exchange_name
-from components.view import HeatmapView, Liquidations
+from components.view import HeatmapView, Liquidations, Positions
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Positions whose liquidation price lies in a cell: how many, worth how much [quote], where."""
+
+    count: int
+    notional: float
+    exchanges: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class Reading:
         Liquidated within the column, by the model. [quote]
     realised : float
         Liquidated within the cell, as reported. [quote]
+    observed : Observed
+        Positions seen within the cell.
     shares : mapping of str to float
         Each exchange's part of what is open. [-]
     """
@@ -40,6 +51,7 @@ class Reading:
     short: float
     consumed: float
     realised: float
+    observed: Observed
     shares: Mapping[str, float]
 
     @property
@@ -68,6 +80,7 @@ def read_cell(view: HeatmapView, time: np.datetime64, price: float) -> Reading |
         short=short,
         consumed=float(heatmap.consumed[:, bucket, column].sum()),
         realised=_realised(view.liquidations, start, stop, low, high),
+        observed=_observed(view.positions, start, stop, low, high),
         shares=_shares(view, bucket, column, long + short),
     )
 
@@ -89,6 +102,22 @@ def _realised(
     return float(liquidations.notional[inside].sum())
 
 
+def _observed(
+    positions: Positions, start: np.datetime64, stop: np.datetime64, low: float, high: float
+) -> Observed:
+    price = positions.liquidation_price
+    inside = (positions.first_seen < stop) & (positions.last_seen >= start)
+    found = positions.take(inside & (price >= low) & (price < high))
+    # Of a position that changed within the cell, what it was at last.
+    newest = np.argsort(found.last_seen, kind="stable")[::-1]
+    found = found.take(newest[np.unique(found.account[newest], return_index=True)[1]])
+    return Observed(
+        count=found.notional.size,
+        notional=float(found.notional.sum()),
+        exchanges=tuple(sorted({str(exchange) for exchange in found.exchange})),
+    )
+
+
 def reading_card(reading: Reading | None) -> list[Component]:
     """Return what a reading says; its time, price and distance are written at the cursor."""
     if reading is None:
@@ -103,10 +132,19 @@ def reading_card(reading: Reading | None) -> list[Component]:
         rows.append(_row("Consumed (model)", usd(reading.consumed), "is-consumed"))
     if reading.realised > 0.0:
         rows.append(_row("Liquidated (reported)", usd(reading.realised), "is-realised"))
+    if reading.observed.count:
+        rows.append(_observed_row(reading.observed))
     card: list[Component] = [html.Dl(rows, className="reading-rows")]
     if reading.shares:
         card.append(_share_bar(reading.shares))
     return card
+
+
+def _observed_row(observed: Observed) -> html.Div:
+    where = ", ".join(exchange_name(exchange) for exchange in observed.exchanges)
+    return _row(
+        f"Observed positions ({where})", f"{observed.count}, {usd(observed.notional)}", "is-held"
+    )
 
 
 def _row(label: str, value: str, kind: str) -> html.Div:

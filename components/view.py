@@ -1,7 +1,8 @@
 """What the pictures are drawn from: one computed view, as the serving code hands it over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,37 @@ class Liquidations:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Positions seen on exchanges that show them, shape (n,) each.
+
+    One row for as long as a position stayed the same. ``side`` is +1 for a long, -1 for a short;
+    ``liquidation_price`` is the exchange's own and ``notional`` the position's at that price
+    [quote]; ``first_seen`` and ``last_seen`` are UTC; rows of one ``account``, a number without
+    further meaning, are of one position that changed.
+    """
+
+    first_seen: Times
+    last_seen: Times
+    liquidation_price: Floats
+    notional: Floats
+    side: NDArray[np.int8]
+    exchange: NDArray[np.str_]
+    account: NDArray[np.int64]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no positions."""
+        time = np.empty(0, "datetime64[us]")
+        number = np.empty(0)
+        side, exchange = np.empty(0, np.int8), np.empty(0, np.str_)
+        return cls(time, time, number, number, side, exchange, np.empty(0, np.int64))
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Self:
+        """Return some of them."""
+        return type(self)(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class HeatmapView:
     """One answer to one request.
 
@@ -73,6 +105,8 @@ class HeatmapView:
         Whether the data are of the simulated market.
     watermark : str
         Names the state of the stored data that the view was computed from.
+    positions
+        What was observed of single positions, as far as it is stored.
     """
 
     symbol: str
@@ -90,3 +124,4 @@ class HeatmapView:
     ties: bool
     simulated: bool
     watermark: str
+    positions: Positions = field(default_factory=Positions.none)

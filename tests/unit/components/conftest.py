@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.view import Candles, HeatmapView, Liquidations
+from components.view import Candles, HeatmapView, Liquidations, Positions
 from engine.heatmap import Heatmap
 from engine.summary import Cluster, KeyFigures
 
@@ -84,3 +84,17 @@ def texts(component):
         return [text for child in component for text in texts(child)]
     children = getattr(component, "children", None)
     return [] if children is None else texts(children)
+
+
+def positions(*rows):
+    """Return positions of one account each: first and last minute, price, notional, side."""
+    first, last, price, notional, side = (np.array(column) for column in zip(*rows, strict=True))
+    return Positions(
+        first_seen=START + first * np.timedelta64(1, "m"),
+        last_seen=START + last * np.timedelta64(1, "m"),
+        liquidation_price=price.astype(float),
+        notional=notional.astype(float),
+        side=side.astype(np.int8),
+        exchange=np.full(first.size, "hyperliquid"),
+        account=np.arange(first.size),
+    )

@@ -8,23 +8,26 @@ from components.palettes import (
     CASING,
     FALLING,
     LONG_CLOSED,
+    LONG_HELD,
     PALETTES,
     RISING,
     SHORT_CLOSED,
+    SHORT_HELD,
 )
 from components.theme import THEMES
 
 KNOTS = [(palette, knot) for palette in PALETTES.values() for knot in palette.knots]
+FILLS = [RISING, FALLING, LONG_CLOSED, SHORT_CLOSED, LONG_HELD, SHORT_HELD]
 STYLE = Path(__file__).parents[3] / "assets" / "page.css"
 
 
 @pytest.mark.parametrize(("palette", "knot"), KNOTS)
-@pytest.mark.parametrize("fill", [RISING, FALLING, LONG_CLOSED, SHORT_CLOSED])
+@pytest.mark.parametrize("fill", FILLS)
 def test_marks_stand_out_on_every_colour_by_fill_or_rim(fill, palette, knot):
     assert max(contrast_ratio(fill, knot), contrast_ratio(CASING, knot)) >= 3.0
 
 
-@pytest.mark.parametrize("fill", [RISING, FALLING, LONG_CLOSED, SHORT_CLOSED])
+@pytest.mark.parametrize("fill", FILLS)
 def test_a_fill_stands_out_from_its_rim(fill):
     assert contrast_ratio(fill, CASING) >= 4.5
 

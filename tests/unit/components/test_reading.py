@@ -5,7 +5,7 @@ import pytest
 
 from components.reading import read_cell, reading_card
 
-from .conftest import START, texts
+from .conftest import START, positions, texts
 
 MINUTE = np.timedelta64(1, "m")
 
@@ -60,3 +60,43 @@ def test_a_card_names_exchanges_with_their_shares(view):
 
 def test_a_card_outside_the_map_says_so():
     assert texts(reading_card(None)) == ["Outside the map"]
+
+
+def test_observed_positions_of_the_cell_are_counted_and_summed(view):
+    nan = float("nan")
+    seen = positions(
+        (0, 90, 110.0, 5e6, 1),  # in both hours
+        (10, 20, 119.9, 3e6, -1),  # only in the first
+        (0, 90, 130.0, 1e6, 1),  # at another price
+        (0, 90, nan, 1e6, 1),  # never liquidated
+    )
+    seen_view = replace(view, positions=seen)
+    first = read_cell(seen_view, START + 30 * MINUTE, 110.0)
+    assert (first.observed.count, first.observed.notional) == (2, 8e6)
+    second = read_cell(seen_view, START + 70 * MINUTE, 110.0)
+    assert (second.observed.count, second.observed.notional) == (1, 5e6)
+    card = texts(reading_card(first))
+    assert card[card.index("Observed positions (Hyperliquid)") + 1] == "2, $8.0M"
+
+
+def test_a_position_that_changed_within_a_cell_is_counted_once_as_it_was_at_last(view):
+    changed = replace(
+        positions((0, 20, 110.0, 5e6, 1), (21, 40, 111.0, 4e6, 1)), account=np.array([7, 7])
+    )
+    reading = read_cell(replace(view, positions=changed), START + 30 * MINUTE, 110.0)
+    assert (reading.observed.count, reading.observed.notional) == (1, 4e6)
+
+
+def test_a_cell_without_observed_positions_has_no_row_of_them(view):
+    card = texts(reading_card(read_cell(view, START + 30 * MINUTE, 110.0)))
+    assert not any("Observed" in text for text in card)
+
+
+def test_a_card_names_each_of_four_exchanges(view):
+    parts = {
+        name: replace(view.heatmap, active=view.heatmap.active * share)
+        for name, share in [("binance", 0.4), ("bybit", 0.3), ("hyperliquid", 0.2), ("okx", 0.1)]
+    }
+    reading = read_cell(replace(view, parts=parts), START + 90 * MINUTE, 110.0)
+    card = texts(reading_card(reading))
+    assert card[-4:] == ["Binance 40%", "Bybit 30%", "Hyperliquid 20%", "OKX 10%"]
