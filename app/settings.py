@@ -1,6 +1,7 @@
 """What may differ between two installations."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -136,6 +137,15 @@ def _exchange_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{name.strip().lower()}={url.rstrip('/')}" for name, _, url in named)
 
 
+def _addresses_of_users(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch("0x[0-9a-fA-F]{40}", address) for address in addresses):
+        raise PydanticCustomError(
+            "addresses_of_users",
+            "Input should be addresses of 0x and 40 digits from 0 to f, separated by commas",
+        )
+    return tuple(dict.fromkeys(address.lower() for address in addresses))
+
+
 def _proxy_address(proxy: SecretStr) -> SecretStr:
     if not _is_web_address(proxy.get_secret_value()):
         raise PydanticCustomError("secret", "Input should be an address as http://proxy.lan:3128")
@@ -172,6 +182,9 @@ ExchangeAddresses = Annotated[
 ]
 StreamAddresses = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_stream_addresses)
+]
+AddressesOfUsers = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_addresses_of_users)
 ]
 ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]
 
@@ -254,6 +267,10 @@ class Settings(BaseSettings):
     stream_urls: StreamAddresses = Field(
         default=(),
         description="Other addresses of exchanges' streams, bybit=wss://…, separated by commas",
+    )
+    hyperliquid_users: AddressesOfUsers = Field(
+        default=(),
+        description="Hyperliquid's users to follow, by address, 0x…, separated by commas",
     )
     proxy: ProxyAddress | None = Field(
         default=None, description="Proxy between here and archives, http://proxy.lan:3128"

@@ -1,5 +1,6 @@
 """Leaving out what an exchange sends again."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 
@@ -28,10 +29,14 @@ class RecentKeys:
         new = key not in self._seen
         self._seen[key] = now
         self._seen.move_to_end(key)
-        if len(self._seen) > self._most:
+        while len(self._seen) > self._most:
             self._seen.popitem(last=False)
             self.forgotten += 1
         return new
+
+    def remember_longer(self, most: int) -> None:
+        """Forget none for its age from now on, but the oldest when there are more than ``most``."""
+        self._window, self._most = math.inf, most
 
     def _forget(self, now: float) -> None:
         while self._seen:

@@ -165,12 +165,13 @@ class Meter:
         """Note that a message carried data, wanted or not."""
         self._doubtful = False
 
-    def event(self, liquidation: Liquidation) -> None:
-        """Count a liquidation that is kept, and measure its lag."""
+    def event(self, liquidation: Liquidation, *, timely: bool = True) -> None:
+        """Count a liquidation that is kept, and measure its lag if it was sent as it happened."""
         self._last_event = self._clock.now()
         self._events.count()
-        self._lags.append((liquidation.received - liquidation.time).total_seconds())
-        del self._lags[:-_LAGS]
+        if timely:
+            self._lags.append((liquidation.received - liquidation.time).total_seconds())
+            del self._lags[:-_LAGS]
         self._counts["events"] += 1
 
     def duplicate(self) -> None:

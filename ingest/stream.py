@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST = 500
 _LINES = 20
+_SNAPSHOTS = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,7 @@ class ExchangeStream:
         try:
             message = self.adapter.parse(text, self._clock.now(), self.context)
             if isinstance(message, Liquidations):
-                self._keep(message.liquidations)
+                self._keep(message.liquidations, snapshot=message.snapshot)
             elif isinstance(message, Rejection):
                 self._meter.rejected(message.reason)
                 logger.warning("%s: refused: %.500s", self.exchange, message.reason)
@@ -236,11 +237,14 @@ class ExchangeStream:
         self._keep(error.liquidations)
         return Liquidations(error.liquidations)
 
-    def _keep(self, liquidations: Sequence[Liquidation]) -> None:
+    def _keep(self, liquidations: Sequence[Liquidation], *, snapshot: bool = False) -> None:
         self._meter.data()
+        if snapshot:
+            # What comes now may come again with every connection, however long that takes.
+            self._recent.remember_longer(_SNAPSHOTS)
         for liquidation in liquidations:
             if self._recent.add(liquidation.key, self._clock.monotonic()):
-                self._meter.event(liquidation)
+                self._meter.event(liquidation, timely=not snapshot)
                 self.queue.put(liquidation)
             else:
                 self._meter.duplicate()

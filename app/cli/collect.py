@@ -142,8 +142,15 @@ def _adapters(text: str, settings: Settings) -> "list[Adapter]":
         raise ValueError(f"--exchanges must be of {', '.join(ADAPTERS)}, but is {text!r}")
     rest = dict(one.split("=", 1) for one in settings.rest_urls)
     streams = dict(one.split("=", 1) for one in settings.stream_urls)
+    users = {"hyperliquid": settings.hyperliquid_users}
     return [
-        make_adapter(one, stream_url=streams.get(one), rest_url=rest.get(one)) for one in wanted
+        make_adapter(
+            one,
+            stream_url=streams.get(one),
+            rest_url=rest.get(one),
+            users=users.get(one, ()),
+        )
+        for one in wanted
     ]
 
 

@@ -1,6 +1,6 @@
 """One module for each exchange, and the list of them; see docs/adding-an-exchange.md."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ingest.adapters.adapter import Adapter
 from ingest.adapters.binance import Binance
@@ -19,9 +19,12 @@ def make_adapter(
     *,
     stream_url: str | None = None,
     rest_url: str | None = None,
+    users: Sequence[str] = (),
     adapters: Adapters = ADAPTERS,
 ) -> Adapter:
     """Return an exchange's adapter, at its own addresses or at others.
+
+    ``users`` are those to follow on an exchange that shows everybody's positions.
 
     Raises
     ------
@@ -30,5 +33,6 @@ def make_adapter(
     """
     if exchange not in adapters:
         raise ValueError(f"exchange must be one of {', '.join(adapters)}, but is {exchange!r}")
-    urls = {"stream_url": stream_url, "rest_url": rest_url}
-    return adapters[exchange](**{name: url for name, url in urls.items() if url is not None})
+    options = {"stream_url": stream_url, "rest_url": rest_url, "users": tuple(users) or None}
+    given = {name: value for name, value in options.items() if value is not None}
+    return adapters[exchange](**given)

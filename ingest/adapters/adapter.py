@@ -117,10 +117,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Liquidations:
-    """Data came: the liquidations in it, and how many rows were left out as not wanted."""
+    """Data came: the liquidations in it, and how many rows were left out as not wanted.
+
+    ``snapshot`` says that they are the latest there were, which come once more each time that one
+    subscribes, and may be of any age.
+    """
 
     liquidations: tuple[Liquidation, ...]
     left_out: int = 0
+    snapshot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

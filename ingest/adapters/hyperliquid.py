@@ -2,12 +2,12 @@
 
 https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api
 
-Nobody can subscribe to all liquidations here, but everybody's positions can be asked for, with
-their real liquidation prices, and the nodes' archive has every fill. A stream serves those who
-subscribe to one user's fills.
+Nobody can subscribe to all liquidations here, but to those of single users; everybody's positions
+can be asked for, with their real liquidation prices; and the nodes' archive has every fill.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -64,10 +64,15 @@ _CANDLES, _FUNDINGS = 1500, 500  # rows in a page
 _CANDLES_PER_WEIGHT, _FUNDINGS_PER_WEIGHT = 60, 20
 _INFO_WEIGHT, _POSITIONS_WEIGHT = 20, 2
 _THOUSANDS, _KILO = "1000", "k"
+_FILLS = "userFills"
 _HOURLY_SINCE = fields.from_millis(1_686_182_400_000, "2023-06-08")
+MOST_USERS = 10
+"""Whose fills are sent to one address of the internet, over all of its connections."""
+
 _NO_STREAM = (
-    "Hyperliquid has no stream of all liquidations. Its nodes' archive holds them "
-    "(node_fills_by_block on S3, paid by who reads it), and its positions can be asked for."
+    "Hyperliquid has no stream of all liquidations. Name the users to follow in "
+    "LIQHEAT_HYPERLIQUID_USERS, or load files of its nodes' archive (node_fills_by_block on S3, "
+    "paid by who reads it) with liqheat ingest."
 )
 _NO_MARK = (
     "Hyperliquid has no candles of the mark price; the map takes those of trades in their place."
@@ -79,7 +84,16 @@ _NO_HISTORY = (
 
 
 class Hyperliquid:
-    """Candles, funding, open interest and positions; liquidations from the nodes' archive."""
+    """Candles, funding, open interest; positions and liquidations of users that are named.
+
+    Attributes
+    ----------
+    users : tuple of str
+        Addresses of those whose positions are asked for, and of the first ``MOST_USERS`` of whom
+        the stream sends the fills. Without any there is no stream.
+    users_note : str
+        What is to be said of them before anything is asked for, empty if nothing is.
+    """
 
     exchange = "hyperliquid"
     ping: Ping | None = Ping(every=30, frame=fields.dump({"method": "ping"}))
@@ -95,18 +109,21 @@ class Hyperliquid:
             bars=5000,
         )
     }
-    unavailable: Mapping[Kind, str] = {
-        "liquidations": _NO_STREAM,
-        "mark_candles": _NO_MARK,
-        "open_interest_history": _NO_HISTORY,
-    }
 
     def __init__(
         self,
         stream_url: str = "wss://api.hyperliquid.xyz/ws",
         rest_url: str = "https://api.hyperliquid.xyz",
+        users: Sequence[str] = (),
     ) -> None:
         self.stream_url, self.rest_url = stream_url, rest_url
+        self.users = tuple(dict.fromkeys(user.lower() for user in users))
+        self.users_note = _too_many(self.users) if len(self.users) > MOST_USERS else ""
+        self.unavailable: Mapping[Kind, str] = {
+            **({} if self.users else {"liquidations": _NO_STREAM}),
+            "mark_candles": _NO_MARK,
+            "open_interest_history": _NO_HISTORY,
+        }
 
     def native(self, symbol: str) -> str | None:
         """Return ``"BTC"``, and ``"kPEPE"`` for ``"1000PEPEUSDT"``; margin is in USDC anyway."""
@@ -126,12 +143,22 @@ class Hyperliquid:
         return symbol if symbol is not None and self.native(symbol) == native else None
 
     def topics(self, symbols: Sequence[str]) -> list[str]:
-        """Refuse: there is no such stream."""
-        raise NotOffered(_NO_STREAM)
+        """Return one topic for each user: it has the fills of all markets."""
+        return [f"{_FILLS}:{user}" for user in self._followed()]
 
     def subscriptions(self, symbols: Sequence[str]) -> list[Frame]:
-        """Refuse: there is no such stream."""
-        raise NotOffered(_NO_STREAM)
+        """Return one subscription for each user; without users there is no stream."""
+        return [
+            fields.dump(
+                {"method": "subscribe", "subscription": {"type": _FILLS, "user": user}},
+            )
+            for user in self._followed()
+        ]
+
+    def _followed(self) -> tuple[str, ...]:
+        if not self.users:
+            raise NotOffered(_NO_STREAM)
+        return self.users[:MOST_USERS]
 
     def parse(self, text: Text, received: datetime, context: Context) -> Message:
         """Return what a message says; one user's fills may tell of liquidations."""
@@ -143,13 +170,15 @@ class Hyperliquid:
                 return ControlAnswer("acknowledgement")
             if channel == "error":
                 return Rejection(str(message.get("data")))
-            if channel not in ("user", "userFills"):
+            if channel not in ("user", _FILLS):
                 return Ignored()
             data = fields.mapping(message, "data")
             if "fills" not in data:  # the channel also tells of funding and more
                 return Ignored()
             fills = [(data.get("user"), fill) for fill in fields.array(data, "fills")]
-        return read_fills(text, fills, self.symbol, received, context)
+        found = read_fills(text, fills, self.symbol, received, context)
+        # The first message after a subscription has the user's latest fills, however old.
+        return replace(found, snapshot=data.get("isSnapshot") is True)
 
     def read_node_fills(self, line: Text, received: datetime, context: Context) -> Liquidations:
         """Return the liquidations in one line of the nodes' archive.
@@ -357,6 +386,13 @@ class Hyperliquid:
 
     def _native(self, symbol: str) -> str:
         return fields.known(self.native(symbol), symbol, self.exchange)
+
+
+def _too_many(users: Sequence[str]) -> str:
+    return (
+        f"{len(users)} users are named, but Hyperliquid sends the fills of {MOST_USERS} to one "
+        f"address: liquidations come of the first {MOST_USERS}, and of the others only positions."
+    )
 
 
 def _info(body: Mapping[str, Any], weight: int) -> Request:

@@ -1,4 +1,4 @@
-"""The protocols of Binance, Bybit and OKX, as documented and captured."""
+"""The protocols of Binance, Bybit, OKX and Hyperliquid, as documented and captured."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -15,6 +15,12 @@ CONTRACT_SIZES = {
     "ETH-USDT-SWAP": Decimal("0.1"),
     "SOL-USDT-SWAP": Decimal("1"),
 }
+
+USERS = tuple(f"0x{digit * 40}" for digit in "ab")
+"""Whose positions Hyperliquid liquidates."""
+
+_LATEST = 20
+_FILLS = "userFills"
 
 
 class FakeBinance(FakeExchange):
@@ -153,13 +159,59 @@ class FakeOkx(FakeExchange):
                 yield dumps({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"})
 
 
+class FakeHyperliquid(FakeExchange):
+    """Fills of single users, the latest of each again with every subscription.
+
+    A position is one of the two ``USERS``; its fill goes to who has subscribed to its user. Cuts
+    clients that are quiet for a minute.
+    """
+
+    name = "hyperliquid"
+    path = "/ws"
+    idle_limit = 60.0
+
+    def wants(self, connection: ServerConnection, symbol: str) -> bool:
+        return _user(symbol) in self.topics.get(connection, ())
+
+    def messages(self, events: list[Happened]) -> list[str]:
+        by_user = groupby(sorted(events, key=_user_of), _user_of)
+        return [_hyperliquid_fills(user, list(fills)) for user, fills in by_user]
+
+    def answers(self, connection: ServerConnection, text: str) -> Iterable[str]:
+        asked = json.loads(text)
+        if asked["method"] == "ping":
+            if self.script.answer:
+                yield dumps({"channel": "pong"})
+            return
+        subscription = asked["subscription"]
+        user = subscription.get("user", "")
+        if subscription["type"] != _FILLS or {"*", user} & self.script.rejected:
+            yield dumps({"channel": "error", "data": f"Invalid subscription {text}"})
+            return
+        self.topics[connection].add(user)
+        if self.script.acknowledge:
+            yield dumps({"channel": "subscriptionResponse", "data": asked})
+            yield _hyperliquid_fills(user, self._latest(user), snapshot=True)
+
+    def _latest(self, user: str) -> list[Happened]:
+        return [event for event in self._known if _user_of(event) == user][-_LATEST:]
+
+
 FAKES: Mapping[str, type[FakeExchange]] = {
-    fake.name: fake for fake in (FakeBinance, FakeBybit, FakeOkx)
+    fake.name: fake for fake in (FakeBinance, FakeBybit, FakeOkx, FakeHyperliquid)
 }
 
 
 def _symbol(event: Happened) -> str:
     return event.symbol
+
+
+def _user(symbol: str) -> str:
+    return USERS[symbol.startswith("B")]
+
+
+def _user_of(event: Happened) -> str:
+    return _user(event.symbol)
 
 
 def _bybit(success: bool, ret_msg: str, op: str, asked: dict[str, str] | None = None) -> object:
@@ -169,6 +221,33 @@ def _bybit(success: bool, ret_msg: str, op: str, asked: dict[str, str] | None = 
         "conn_id": "465772b1-7630-4fdc-a492-e003e6f0f260",
         "req_id": (asked or {}).get("req_id", ""),
         "op": op,
+    }
+
+
+def _hyperliquid_fills(user: str, events: list[Happened], snapshot: bool = False) -> str:
+    fills = [_hyperliquid_fill(user, event) for event in events]
+    told = {"isSnapshot": True} if snapshot else {}
+    return dumps({"channel": _FILLS, "data": told | {"user": user, "fills": fills}})
+
+
+def _hyperliquid_fill(user: str, event: Happened) -> object:
+    return {
+        "coin": event.symbol.removesuffix("USDT"),
+        "px": str(event.price),
+        "sz": str(event.quantity),
+        "side": "A" if event.long else "B",  # who is liquidated sells a long
+        "time": event.millis,
+        "startPosition": str(event.quantity if event.long else -event.quantity),
+        "dir": "Close Long" if event.long else "Close Short",
+        "closedPnl": "0.0",
+        "hash": "0x" + "0" * 64,
+        "oid": event.millis,
+        "crossed": True,
+        "fee": "0.0",
+        "tid": event.millis * 2**10 + int(event.quantity),
+        "liquidation": {"liquidatedUser": user, "markPx": str(event.price), "method": "market"},
+        "feeToken": "USDC",
+        "twapId": None,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from random import Random
 from typing import Any
@@ -13,16 +14,22 @@ from typing import Any
 from ingest.adapters.adapter import Adapter, Context
 from ingest.adapters.binance import Binance
 from ingest.adapters.bybit import Bybit
+from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.adapters.okx import Okx
 from ingest.health import Health
 from ingest.records import Liquidation
 from ingest.stream import ExchangeStream
 from tests.fake_exchange.clock import ManualClock, until
-from tests.fake_exchange.exchanges import CONTRACT_SIZES
+from tests.fake_exchange.exchanges import CONTRACT_SIZES, USERS
 from tests.fake_exchange.server import FakeExchange, Happened
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-ADAPTERS: Mapping[str, Any] = {"binance": Binance, "bybit": Bybit, "okx": Okx}
+ADAPTERS: Mapping[str, Any] = {
+    "binance": Binance,
+    "bybit": Bybit,
+    "okx": Okx,
+    "hyperliquid": partial(Hyperliquid, users=USERS),
+}
 
 
 def adapter_for(fake: FakeExchange) -> Adapter:

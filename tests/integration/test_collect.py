@@ -105,7 +105,7 @@ async def collecting(fakes, store, *, adapters=(), **options):
 
 
 def play(scenario, path: Path | str = ":memory:", **options):
-    """Run a scenario with all three exchanges connected."""
+    """Run a scenario with all four exchanges connected."""
 
     async def run():
         with Store.open(path) as store:
@@ -126,11 +126,11 @@ def health_rows(store):
     return {row["exchange"]: row for row in rows}
 
 
-def test_what_three_exchanges_send_is_stored_once_each_as_it_was():
+def test_what_four_exchanges_send_is_stored_once_each_as_it_was():
     async def scenario(s):
         for fake in s.fakes.values():
             await fake.publish(*events(fake.clock, 60), copies=2)
-        await until(lambda: s.collector.stored == 180, "all")
+        await until(lambda: s.collector.stored == 240, "all")
         assert s.rows() == delivered(s.fakes)
         assert set(s.rows().values()) == {1}
         assert {(row[0], row[2]) for row in s.rows()} == {
@@ -154,7 +154,7 @@ def test_an_orderly_stop_loses_nothing_that_was_sent(tmp_path):
 
     # Nothing is written for a minute after the first batch, so the rest is written at the end.
     play(scenario, tmp_path / "market", every=60)
-    assert sum(sent["rows"].values()) == 3001
+    assert sum(sent["rows"].values()) == 4001
     with Store.open(tmp_path / "market", read_only=True) as store:
         assert stored(store) == sent["rows"]
 
@@ -165,13 +165,13 @@ def test_it_goes_on_after_a_restart_and_doubles_nothing_that_is_sent_again(tmp_p
         async def scenario(s, first=first):
             for fake in s.fakes.values():
                 await fake.publish(*events(fake.clock, 40, first))
-            total = 3 * (40 if first == 0 else 20)
+            total = 4 * (40 if first == 0 else 20)
             await until(lambda: s.collector.stored == total, "what is new")
 
         play(scenario, tmp_path / "market")
     with Store.open(tmp_path / "market", read_only=True) as store:
         rows = stored(store)
-    assert len(rows) == 3 * 60
+    assert len(rows) == 4 * 60
     assert set(rows.values()) == {1}
 
 
@@ -215,7 +215,7 @@ def test_the_stored_health_follows_what_happens_to_the_exchanges():
 def test_an_exchange_that_never_connects_and_one_without_a_stream_disturb_nobody():
     async def run():
         with Store.open(":memory:") as store:
-            async with fake_exchanges() as fakes:
+            async with fake_exchanges(("binance", "bybit", "okx")) as fakes:
                 fakes["bybit"].script.status = 503
                 async with collecting(fakes, store, adapters=[Hyperliquid()]) as s:
                     expected = {"binance": "connected", "bybit": "down", "okx": "connected"}

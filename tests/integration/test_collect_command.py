@@ -18,6 +18,7 @@ from ingest.polling import Poller
 from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.clock import until
+from tests.fake_exchange.exchanges import USERS
 from tests.fake_exchange.running import SYMBOLS
 from tests.fake_rest import EXCHANGES, NOW, status
 from tests.integration.test_collect import delivered, events, fake_exchanges, stored
@@ -93,7 +94,12 @@ async def command(fakes, servers, folder, *options):
         *("--symbols", "BTCUSDT"),
         cwd=folder,
         env=clean
-        | {"PYTHONPATH": str(ROOT), "LIQHEAT_STREAM_URLS": streams, "LIQHEAT_REST_URLS": rest},
+        | {
+            "PYTHONPATH": str(ROOT),
+            "LIQHEAT_STREAM_URLS": streams,
+            "LIQHEAT_REST_URLS": rest,
+            "LIQHEAT_HYPERLIQUID_USERS": ",".join(USERS),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -153,10 +159,10 @@ def test_an_orderly_stop_stores_all_that_was_sent(tmp_path, number, code):
             process.signal(number)
             exit_code, errors = await process.ended()
         assert exit_code == code, errors
-        assert "Stopped: 1,500 liquidations were stored." in errors
+        assert "Stopped: 2,000 liquidations were stored." in errors
         assert "Traceback" not in errors
         assert rows_of(tmp_path) == delivered(fakes)
-        assert sum(rows_of(tmp_path).values()) == 1500
+        assert sum(rows_of(tmp_path).values()) == 2000
 
     play(scenario)
 
@@ -166,7 +172,7 @@ def test_a_kill_loses_no_batch_that_was_stored_and_a_restart_goes_on(tmp_path):
         async with command(fakes, servers, tmp_path) as process:
             for fake in fakes.values():
                 await fake.publish(*bitcoin(fake.clock, 50))
-            await until(lambda: process.total == 150, "the first ones in the database")
+            await until(lambda: process.total == 200, "the first ones in the database")
             before = delivered(fakes)
             for fake in fakes.values():
                 await fake.publish(*bitcoin(fake.clock, 50, first=50))
@@ -178,7 +184,7 @@ def test_a_kill_loses_no_batch_that_was_stored_and_a_restart_goes_on(tmp_path):
         async with command(fakes, servers, tmp_path) as process:
             for fake in fakes.values():
                 await fake.publish(*bitcoin(fake.clock, 150))
-            await until(lambda: process.total == 450 - len(rows), "the others")
+            await until(lambda: process.total == 600 - len(rows), "the others")
             process.signal(signal.SIGTERM)
             exit_code, errors = await process.ended()
         assert exit_code == 0, errors
@@ -194,7 +200,7 @@ def test_an_exchange_whose_answers_fail_disturbs_nobody(tmp_path):
         async with command(fakes, servers, tmp_path) as process:
             for fake in fakes.values():
                 await fake.publish(*bitcoin(fake.clock, 20))
-            await until(lambda: process.total == 60, "all")
+            await until(lambda: process.total == 80, "all")
             process.signal(signal.SIGTERM)
             exit_code, errors = await process.ended()
         assert exit_code == 0, errors

@@ -6,7 +6,14 @@ from itertools import islice
 import pytest
 
 from tests.fake_exchange.clock import ManualClock, until
-from tests.fake_exchange.exchanges import FAKES, FakeBinance, FakeBybit, FakeOkx
+from tests.fake_exchange.exchanges import (
+    FAKES,
+    USERS,
+    FakeBinance,
+    FakeBybit,
+    FakeHyperliquid,
+    FakeOkx,
+)
 from tests.fake_exchange.running import context, liquidations, running
 
 EVERY = pytest.mark.parametrize("fake_class", FAKES.values(), ids=FAKES)
@@ -68,9 +75,9 @@ def test_a_quiet_market_keeps_its_connection_by_pings_and_answers(fake_class):
     play(scene)
 
 
-def test_bybit_and_okx_may_be_quiet_for_a_day():
+def test_most_exchanges_may_be_quiet_for_a_day():
     async def scene():
-        for fake_class in (FakeBybit, FakeOkx):
+        for fake_class in (FakeBybit, FakeOkx, FakeHyperliquid):
             clock = ManualClock()
             async with fake_class(clock) as fake, running(fake) as run:
                 await clock.advance(24 * 3600)
@@ -122,6 +129,46 @@ def test_a_repetition_after_a_reconnection_is_left_out():
             await run.got(6)
             assert run.yielded_what_was_delivered()
             assert run.health.duplicates == 4
+
+    play(scene)
+
+
+def test_a_snapshot_repeats_what_came_however_long_ago_and_brings_what_was_missed():
+    async def scene():
+        clock = ManualClock()
+        async with FakeHyperliquid(clock) as fake, running(fake) as run:
+            events = list(islice(liquidations(clock, ["BTCUSDT"]), 7))
+            await fake.publish(*events[:4])
+            await run.got(4)
+            await clock.advance(7200)
+            # Two happened while nobody listened.
+            fake._known.update(dict.fromkeys(events[4:6]))
+            fake.delivered += events[4:6]
+            await fake.drop()
+            await fake.subscribed()
+            await run.got(6)
+            await fake.publish(events[6])
+            await run.got(7)
+            assert run.yielded_what_was_delivered()
+            assert run.health.duplicates == 4
+            # What came late in a snapshot does not tell how long messages take.
+            assert run.health.lag < 7200
+
+    play(scene)
+
+
+def test_a_user_that_is_refused_takes_nothing_from_the_others():
+    async def scene():
+        clock = ManualClock()
+        async with FakeHyperliquid(clock) as fake:
+            fake.script.rejected = {USERS[1]}
+            async with running(fake, connect=False) as run:
+                await until(lambda: run.health.connects == 1, "a connection", clock)
+                assert "Invalid subscription" in run.health.last_error
+                await fake.publish(*islice(liquidations(clock), 9))
+                await run.got(6)
+                assert {record.symbol for record in run.records} == {"ETHUSDT", "SOLUSDT"}
+                assert run.health.state == "degraded"
 
     play(scene)
 

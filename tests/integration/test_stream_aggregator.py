@@ -21,11 +21,11 @@ from tests.fake_exchange.running import SYMBOLS, adapter_for, context, liquidati
 
 
 class Scene:
-    """Three fake exchanges, an aggregator that is connected to them, and what came out."""
+    """Four fake exchanges, an aggregator that is connected to them, and what came out."""
 
     def __init__(self, clock, fakes, aggregator):
         self.clock, self.aggregator = clock, aggregator
-        self.binance, self.bybit, self.okx = self.fakes = fakes
+        self.binance, self.bybit, self.okx, self.hyperliquid = self.fakes = fakes
         self.records = []
 
     async def collect(self):
@@ -82,26 +82,26 @@ def test_it_supports_every_exchange_there_is_an_adapter_for():
 
 def test_before_anything_was_contacted_all_is_off():
     async def run(s):
-        assert s.states() == {"binance": "off", "bybit": "off", "okx": "off"}
+        assert s.states() == dict.fromkeys(FAKES, "off")
         assert s.aggregator.get_active_exchanges() == []
-        assert [fake.tries for fake in s.fakes] == [0, 0, 0]
+        assert [fake.tries for fake in s.fakes] == [0, 0, 0, 0]
 
     play(run, connect=False)
 
 
 def test_all_are_connected_and_their_records_come_out_together():
     async def run(s):
-        assert s.states() == {"binance": "connected", "bybit": "connected", "okx": "connected"}
-        assert s.aggregator.get_active_exchanges() == ["binance", "bybit", "okx"]
+        assert s.states() == dict.fromkeys(FAKES, "connected")
+        assert s.aggregator.get_active_exchanges() == ["binance", "bybit", "okx", "hyperliquid"]
         for fake in s.fakes:
             await fake.publish(*islice(liquidations(s.clock), 20))
-        await s.got(60)
-        assert s.by_exchange() == {"binance": 20, "bybit": 20, "okx": 20}
+        await s.got(80)
+        assert s.by_exchange() == dict.fromkeys(FAKES, 20)
 
     play(run)
 
 
-@pytest.mark.parametrize("failing", [0, 1, 2], ids=list(FAKES))
+@pytest.mark.parametrize("failing", range(len(FAKES)), ids=list(FAKES))
 def test_an_exchange_that_is_not_there_does_not_hold_up_the_others(failing):
     async def run(s):
         broken = s.fakes[failing]
@@ -109,15 +109,15 @@ def test_an_exchange_that_is_not_there_does_not_hold_up_the_others(failing):
         health = await s.aggregator.connect_all()
         assert health[broken.name].state == "degraded"
         assert broken.name not in s.aggregator.get_active_exchanges()
-        assert len(s.aggregator.get_active_exchanges()) == 2
+        assert len(s.aggregator.get_active_exchanges()) == 3
         for fake in s.fakes:
             await fake.publish(*islice(liquidations(s.clock), 20))
-        await s.got(40)
+        await s.got(60)
         await broken.listen()
         await broken.subscribed()
-        await until(lambda: len(s.aggregator.get_active_exchanges()) == 3, "all three")
+        await until(lambda: len(s.aggregator.get_active_exchanges()) == 4, "all four")
         await broken.publish(*islice(liquidations(s.clock), 20))
-        await s.got(60)
+        await s.got(80)
 
     play(run, connect=False)
 
@@ -141,7 +141,7 @@ def test_a_bug_in_one_adapter_does_not_disturb_the_others(name, caplog):
     async def run(s):
         for fake in s.fakes:
             await fake.publish(*islice(liquidations(s.clock), 20))
-        others = {"binance": 20, "okx": 20}
+        others = {"binance": 20, "okx": 20, "hyperliquid": 20}
         await until(lambda: s.by_exchange().items() >= others.items(), "the others")
         health = s.aggregator.health_check_all()
         assert (health["binance"].state, health["okx"].state) == ("connected", "connected")
@@ -184,7 +184,7 @@ def test_an_exchange_without_a_stream_is_off_and_says_why():
 
 def test_an_exchange_that_has_none_of_the_symbols_is_not_contacted():
     async def run(s):
-        assert s.states() == {"binance": "off", "bybit": "off", "okx": "off"}
+        assert s.states() == dict.fromkeys(FAKES, "off")
         health = s.aggregator.health_check_all()["okx"]
         assert health.last_error == "okx has none of the symbols wanted: not a symbol"
         assert s.okx.tries == 0
@@ -210,7 +210,7 @@ def test_what_had_come_is_still_yielded_after_the_end():
 def test_it_can_be_connected_again():
     async def run(s):
         assert (await s.aggregator.connect_all())["okx"].state == "connected"
-        assert [fake.accepted for fake in s.fakes] == [1, 1, 1]
+        assert [fake.accepted for fake in s.fakes] == [1, 1, 1, 1]
         await s.aggregator.disconnect_all()
         assert s.aggregator.get_active_exchanges() == []
         health = await s.aggregator.connect_all()

@@ -90,6 +90,15 @@ def test_a_home_folder_is_expanded(monkeypatch):
         ),
         *(
             (
+                "hyperliquid_users",
+                users,
+                "LIQHEAT_HYPERLIQUID_USERS must be addresses of 0x and 40 digits from 0 to f, "
+                f"separated by commas, but is '{users}'",
+            )
+            for users in ("ada", "0x12", "a" * 40, f"0x{'g' * 40}", f"0x{'1' * 40}0")
+        ),
+        *(
+            (
                 "rate_limit",
                 rate,
                 "LIQHEAT_RATE_LIMIT must be a number of requests in a time, as 1200/minute, or "
@@ -112,6 +121,12 @@ def test_lists_are_separated_by_commas(monkeypatch):
     settings = Settings.load()
     assert settings.allowed_hosts == ("maps.lan", "other.lan")
     assert settings.cors_origins == ("https://desk.example", "http://localhost:3000")
+
+
+def test_users_are_named_once_each_in_lower_case(monkeypatch):
+    first, second = f"0x{'a1' * 20}", f"0x{'2' * 40}"
+    monkeypatch.setenv("LIQHEAT_HYPERLIQUID_USERS", f"{first}, {second},0x{'A1' * 20}")
+    assert Settings.load().hyperliquid_users == (first, second)
 
 
 @pytest.mark.parametrize(("text", "rate"), [("off", ""), ("OFF", ""), ("5 per hour", "5 per hour")])

@@ -37,3 +37,12 @@ def test_memory_is_bounded_by_number_and_the_oldest_goes_first():
     assert (len(keys), keys.forgotten) == (3, 1)
     assert not keys.add("d", 0.0)
     assert keys.add("a", 0.0)
+
+
+def test_keys_may_be_remembered_for_ever_but_not_more_than_so_many():
+    recent = RecentKeys(window=10, most=5)
+    assert [recent.add(key, 0.0) for key in range(5)] == [True] * 5
+    recent.remember_longer(3)
+    assert recent.add(4, 1e9) is False
+    assert (len(recent), recent.forgotten) == (3, 2)
+    assert recent.add(2, 2e9) is False

@@ -106,6 +106,13 @@ def test_what_could_not_be_read_or_kept_degrades_it_for_a_minute(meter, clock):
     assert meter.health().state == "degraded"
 
 
+def test_what_is_sent_late_on_purpose_does_not_count_as_lag(meter, clock):
+    meter.event(liquidation(clock, 5.0))
+    for _ in range(3):
+        meter.event(liquidation(clock, 9000.0), timely=False)
+    assert (meter.health().lag, meter.health().events) == (5.0, 4)
+
+
 def test_lag_is_the_median_of_receive_minus_exchange_time(meter, clock):
     for lag in (0.1, 5.0, 0.3):
         meter.event(liquidation(clock, lag))

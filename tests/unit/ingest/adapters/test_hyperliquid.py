@@ -154,7 +154,37 @@ def test_a_damaged_line_of_the_archive_is_told(line):
         HYPERLIQUID.read_node_fills(line, RECEIVED, Context())
 
 
+def test_users_that_are_named_are_subscribed_to():
+    adapter = Hyperliquid(users=[LIQUIDATED.upper().replace("X", "x"), OTHER, LIQUIDATED])
+    assert "liquidations" not in adapter.unavailable
+    assert adapter.topics(["BTCUSDT"]) == [f"userFills:{LIQUIDATED}", f"userFills:{OTHER}"]
+    assert [json.loads(frame) for frame in adapter.subscriptions(["BTCUSDT"])] == [
+        {"method": "subscribe", "subscription": {"type": "userFills", "user": user}}
+        for user in (LIQUIDATED, OTHER)
+    ]
+    assert adapter.users_note == ""
+
+
+def test_no_more_users_are_subscribed_to_than_are_sent_and_it_is_said():
+    users = [f"0x{number:040x}" for number in range(12)]
+    adapter = Hyperliquid(users=users)
+    assert len(adapter.subscriptions(["BTCUSDT"])) == len(adapter.topics(["BTCUSDT"])) == 10
+    assert adapter.users == tuple(users)
+    assert "12 users are named, but" in adapter.users_note
+    assert "the first 10" in adapter.users_note
+
+
+def test_what_comes_with_a_subscription_is_a_snapshot(payload):
+    message = payload("hyperliquid_fill_of_counterparty")
+    assert not parse(message).snapshot
+    message["data"]["isSnapshot"] = True
+    found = parse(message)
+    assert found.snapshot
+    assert len(found.liquidations) == 1
+
+
 def test_there_is_no_stream_of_all_liquidations():
+    assert HYPERLIQUID.users_note == ""
     with pytest.raises(NotOffered, match="no stream of all liquidations"):
         HYPERLIQUID.subscriptions(["BTCUSDT"])
     assert "no stream" in HYPERLIQUID.unavailable["liquidations"]
