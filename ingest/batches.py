@@ -137,4 +137,7 @@ def liquidation_columns(rows: Sequence[Liquidation]) -> dict[str, Any]:
         "side": np.array([row.side for row in rows], dtype=np.int8),
         "quantity": np.array([row.quantity for row in rows]),
         "price": np.array([row.price for row in rows]),
+        "price_kind": np.array([row.price_kind for row in rows], dtype=object),
+        "trigger_price": np.array([row.trigger_price for row in rows], dtype=np.float64),
+        "received_at": np.array([naive(row.received) for row in rows], dtype="datetime64[us]"),
     }

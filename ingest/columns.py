@@ -32,14 +32,19 @@ REQUIRED: dict[str, tuple[str, ...]] = {
         "liquidation_price",
     ),
 }
-OPTIONAL: dict[str, dict[str, float]] = {
+OPTIONAL: dict[str, dict[str, Any]] = {
     "candles": {"quote_volume": np.nan, "taker_buy_volume": np.nan},
     "open_interest": {"open_interest_notional": np.nan},
     "funding_rates": {"interval_hours": np.nan},
     "leverage_tiers": {"deduction": 0.0, "closing_fee": 0.0},
+    "liquidations": {
+        "price_kind": "",
+        "trigger_price": np.nan,
+        "received_at": np.datetime64("NaT", "us"),
+    },
 }
-_TEXT = {"exchange", "symbol", "end_reason"}
-_TIMES = {"open_time", "time", "valid_from", "opened", "closed"}
+_TEXT = {"exchange", "symbol", "end_reason", "price_kind"}
+_TIMES = {"open_time", "time", "valid_from", "opened", "closed", "received_at"}
 _WHOLE = {"interval_seconds": np.int32, "side": np.int8}
 _MAY_BE_UNKNOWN = {"closed", "cap"}
 

@@ -173,7 +173,7 @@ def _contents(
 ) -> Contents:
     revisions = {
         (exchange, symbol): revision
-        for _, exchange, symbol, revision in run(cursor, "revisions").fetchall()
+        for _, exchange, symbol, revision, _ in run(cursor, "revisions").fetchall()
     }
     rows: Counter[str] = Counter()
     by_market: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)

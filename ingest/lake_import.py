@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
+from ingest.changes import Change
 from ingest.lake import KINDS, Lake, Part, add_part, first_line, set_simulated
-from ingest.store import Store, StoreError, bump_revision
+from ingest.store import Store, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,15 @@ def import_lake(
     for (exchange, symbol), parts in groupby(checked.parts, _market):
         with _storing(lake), store.cursor() as cursor, store.transaction(using=cursor):
             set_simulated(cursor, lake.contents.simulated)
-            changed = False
+            changed = set()
             for part in parts:
                 rows = add_part(cursor, part)
                 added[part.kind.name] += rows
-                changed |= rows > 0 and part.kind.name != "ingested_files"
+                if rows and part.kind.name != "ingested_files":
+                    changed.add(part.kind.name)
                 report(part)
-            if changed:
-                bump_revision(cursor, exchange, symbol)
+            for table in sorted(changed):
+                store.changed(cursor, Change(exchange, symbol, table))
     return added
 
 

@@ -7,14 +7,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import numpy as np
 
 from ingest.archives import DEFAULT_LIMITS, Limits, check_checksum, sha256, unpacked
+from ingest.changes import Change
 from ingest.database import run
 from ingest.errors import FileError
 from ingest.kinds import FORMATS, Kind
 from ingest.recognise import Source
 from ingest.staging import Staging
-from ingest.store import Store, StoreError, add_batch, bump_revision
+from ingest.store import Store, StoreError, add_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,9 @@ def _store(
         added = add_batch(cursor, FORMATS[source.kind].table)
         trades_added = _keep_trades(cursor, staging) if kept else 0
         if added or trades_added:
-            bump_revision(cursor, source.exchange, source.symbol)
+            table = FORMATS[source.kind].table
+            first = np.datetime64(staging.first.replace(tzinfo=None), "us")
+            store.changed(cursor, Change(source.exchange, source.symbol, table, first))
         record = {
             "sha256": digest,
             "kind": source.kind,

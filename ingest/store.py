@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.bars import Bars
+from ingest.changes import LATE, MAP_TABLES, Change, ChangeLog, changes
 from ingest.columns import Arrays, Columns, batch, unmasked
 from ingest.coverage import Coverage, MarketCoverage
 from ingest.database import StoreError, StoreLocked, StoreTooNew, connect, statement
 from ingest.intervals import BarIntervals, finest_interval
 
-__all__ = ["Arrays", "Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
-
-LATE = timedelta(seconds=10)
-"""A sample of open interest stamped up to this long after a bar's end still belongs to the bar."""
+__all__ = ["LATE", "Arrays", "Bars", "Store", "StoreError", "StoreLocked", "StoreTooNew"]
 
 ASSUMED_SPACING = timedelta(hours=4)
 """Spacing assumed of a market's first sample of open interest, which no other one precedes."""
@@ -38,6 +36,9 @@ class Store:
         self._writer = threading.Lock()
         self._commits = 0
         self._revisions: tuple[int, list[tuple[Any, ...]]] = (-1, [])
+        self._changes: list[Change] = []
+        self._log = ChangeLog()
+        self._listeners: list[Callable[[Change], None]] = []
         self.path = path
         """The database's file, None in memory."""
 
@@ -94,14 +95,50 @@ class Store:
         The cursor is ``using`` if given (temporary tables belong to one), else a new one.
         """
         with self._writer, nullcontext(using) if using else self.cursor() as cursor:
+            self._changes = []
             cursor.execute("BEGIN")
             try:
                 yield cursor
             except BaseException:
                 cursor.execute("ROLLBACK")
                 raise
+            # Before anybody can see the rows: what was read of them must not count as unchanged.
+            for change in self._changes:
+                self._log.add(self._commits + 1, change)
             cursor.execute("COMMIT")
             self._commits += 1
+            committed = self._changes
+        for change in committed:
+            for tell in self._listeners:
+                tell(change)
+
+    def changed(self, cursor: duckdb.DuckDBPyConnection, change: Change) -> None:
+        """Count a change of a market in the running transaction, whose cursor it is."""
+        maps = change.table in MAP_TABLES
+        market = {"exchange": change.exchange, "symbol": change.symbol, "maps": maps}
+        cursor.execute(statement("bump_revision"), market)
+        self._changes.append(change)
+
+    def listen(self, tell: Callable[[Change], None]) -> None:
+        """Tell of each change, in the thread that wrote it, when it has been committed."""
+        self._listeners.append(tell)
+
+    @property
+    def commits(self) -> int:
+        """How many transactions were committed since the database was opened here."""
+        return self._commits
+
+    def bars_stand_until(self, exchange: str, symbol: str, since: int) -> np.datetime64:
+        """Return the moment such that bars which ended by then are as they were at a commit.
+
+        Parameters
+        ----------
+        exchange, symbol : str
+            The market.
+        since : int
+            What `commits` was before the bars were read.
+        """
+        return self._log.bars_stand_until(exchange, symbol, since)
 
     # What is stored
 
@@ -124,12 +161,19 @@ class Store:
         No exchanges means all that have the symbol, no symbol all there are. Two databases never
         share a watermark. Costs a query after a write only.
         """
+        return self._watermark(exchanges, symbol, maps=False)
+
+    def map_watermark(self, exchanges: Sequence[str] = (), symbol: str | None = None) -> str:
+        """Return a text like `watermark` that changes only with what maps are made of."""
+        return self._watermark(exchanges, symbol, maps=True)
+
+    def _watermark(self, exchanges: Sequence[str], symbol: str | None, *, maps: bool) -> str:
         state = [
-            (database, exchange, of, revision)
-            for database, exchange, of, revision in self._market_revisions()
+            (database, exchange, of, map_revision if maps else revision)
+            for database, exchange, of, revision, map_revision in self._market_revisions()
             if (symbol is None or of == symbol) and (not exchanges or exchange in exchanges)
         ]
-        return hashlib.sha256(repr((symbol, state)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((symbol, maps, state)).encode()).hexdigest()[:16]
 
     def _market_revisions(self) -> list[tuple[Any, ...]]:
         # Nobody else can write while this process has the database open, so what was read stands
@@ -240,7 +284,9 @@ class Store:
         -------
         dict of ndarray, shape (n,)
             ``time`` (datetime64[us]), ``side`` of the position (int8, +1 long, -1 short),
-            ``quantity`` [base], ``price`` [quote], ``notional`` [quote].
+            ``quantity`` [base], ``price`` [quote], ``notional`` [quote], ``price_kind``
+            (``"fill"``, ``"bankruptcy"``, ``"mark"``, ``""`` where unknown), ``trigger_price``
+            (NaN where unknown) [quote], ``received_at`` (NaT where it did not come live).
         """
         return self._read("liquidations", exchange, symbol, start, stop)
 
@@ -352,7 +398,8 @@ class Store:
     def add_liquidations(self, columns: Columns) -> int:
         """Add liquidations; return how many were new. Exact repetitions are one liquidation.
 
-        ``time``, ``side`` of the position (+1, -1), ``quantity`` [base], ``price`` [quote].
+        ``time``, ``side`` of the position (+1, -1), ``quantity`` [base], ``price`` [quote], and
+        where known ``price_kind``, ``trigger_price`` [quote], ``received_at``.
         """
         return self._add("liquidations", columns)
 
@@ -391,8 +438,8 @@ class Store:
             cursor.register("batch", rows)
             added = add_batch(cursor, table)
             if added:
-                for exchange, symbol in {*zip(rows["exchange"], rows["symbol"], strict=True)}:
-                    bump_revision(cursor, exchange, symbol)
+                for change in changes(table, rows):
+                    self.changed(cursor, change)
         return added
 
 
@@ -402,11 +449,6 @@ def add_batch(cursor: duckdb.DuckDBPyConnection, table: str) -> int:
         cursor.execute(statement("drop_poorer_candles"))
     row = cursor.execute(statement(f"add_{table}")).fetchone()
     return int(row[0]) if row else 0
-
-
-def bump_revision(cursor: duckdb.DuckDBPyConnection, exchange: str, symbol: str) -> None:
-    """Change the market's watermark."""
-    cursor.execute(statement("bump_revision"), {"exchange": exchange, "symbol": symbol})
 
 
 def naive(time: datetime) -> datetime:

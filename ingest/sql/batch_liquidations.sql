@@ -7,6 +7,9 @@ SELECT DISTINCT
     make_timestamp(time * $micros)                                     AS time,
     CASE WHEN lower(side) IN ('sell', 'long') THEN 1 ELSE -1 END::TINYINT AS side,
     quantity,
-    price
+    price,
+    NULL::VARCHAR                                                      AS price_kind,
+    NULL::DOUBLE                                                       AS trigger_price,
+    NULL::TIMESTAMP                                                    AS received_at
 FROM staging
 WHERE quantity > 0;

@@ -4,7 +4,10 @@ SELECT
     CASE side WHEN 'long' THEN 1 ELSE -1 END::TINYINT AS side,   -- of the position
     quantity,                                                    -- base
     price,                                                       -- quote
-    quantity * price                                  AS notional   -- quote
+    quantity * price                                  AS notional,      -- quote
+    coalesce(price_kind, '')                          AS price_kind,
+    trigger_price,                                               -- quote
+    received_at
 FROM liquidations
 WHERE exchange = $exchange
   AND symbol = $symbol

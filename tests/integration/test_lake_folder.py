@@ -301,7 +301,7 @@ match point:
     case "import, in the first market":
         lake_import.add_part = dying(lake_import.add_part, 4)
     case "import, before the first commit":
-        lake_import.bump_revision = dying(lake_import.bump_revision, 1, after=True)
+        Store.changed = dying(Store.changed, 1, after=True)
     case "import, in the second market":
         lake_import.add_part = dying(lake_import.add_part, 12)
 

@@ -13,6 +13,7 @@ ROWS = {  # one row that each version could already hold
     "100, 10, 90)",
     4: f"INSERT INTO liquidation_snapshots VALUES (1, '2026-01-01', {BTC}, 100, 'long', 5, 0)",
     5: "UPDATE exchange_health SET lag_seconds = 0.2",
+    6: f"INSERT INTO liquidations VALUES ({BTC}, '2026-01-01', 'long', 1, 100, 'fill', 100, NULL)",
 }
 TABLES = {
     1: "open_interest",
@@ -20,6 +21,7 @@ TABLES = {
     3: "simulated_positions",
     4: "liquidation_snapshots",
     5: "exchange_health WHERE lag_seconds IS NOT NULL",
+    6: "liquidations WHERE price_kind = 'fill'",
 }
 
 
