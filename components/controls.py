@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from components import ids
 from components.accessibility import aria
+from components.connections import Connection, connection_sign, was_contacted
 from components.palettes import PALETTES
 from components.scales import MAPPINGS
 from components.theme import exchange_colour, exchange_name
@@ -71,12 +72,24 @@ def exchange_selector() -> html.Div:
     return _chips("Exchanges", ids.EXCHANGES, exchange_options(()), "exchange-selector")
 
 
-def exchange_options(exchanges: Sequence[str]) -> list[dict[str, Any]]:
-    """Return "All" and each exchange with its colour."""
+def exchange_options(
+    exchanges: Sequence[str], connections: Sequence[Connection] = ()
+) -> list[dict[str, Any]]:
+    """Return "All" and each exchange with its colour and the state of its live connection.
+
+    Where no connection was ever tried, none is told of. An exchange of which nothing is stored
+    yet can't be chosen, but is shown if it is connected to: whoever misses it sees why.
+    """
+    known = {each.exchange: each for each in connections}
+    told = known if any(was_contacted(each) for each in connections) else {}
+    waiting = [name for name, each in told.items() if name not in exchanges and each.state != "off"]
     options: list[dict[str, Any]] = [{"label": "All", "value": ALL_EXCHANGES}]
-    for exchange in exchanges:
+    for exchange in sorted((*exchanges, *waiting)):
         dot = html.I(className="dot", style={"background": exchange_colour(exchange)})
-        options.append({"label": [dot, exchange_name(exchange)], "value": exchange})
+        label: list[str | Component] = [dot, exchange_name(exchange)]
+        if exchange in told:
+            label.append(connection_sign(told[exchange]))
+        options.append({"label": label, "value": exchange, "disabled": exchange in waiting})
     return options
 
 
