@@ -80,7 +80,8 @@ class Zoom(BaseModel):
 class PageState(BaseModel):
     """All that a reader can choose on the heatmap page; an address reproduces it.
 
-    An empty ``exchanges`` means all, an empty ``profile`` or ``side_rule`` the model's own.
+    An empty ``exchanges`` means all, an empty ``profile`` or ``side_rule`` the model's own. Without
+    ``live`` the picture does not follow new data.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -99,6 +100,7 @@ class PageState(BaseModel):
     intensity: tuple[int, int] = _FULL
     zoom: Zoom | None = None
     theme: Annotated[str, _one_of(*THEMES)] = next(iter(THEMES))
+    live: bool = True
     compact: bool = False
 
     @field_validator("start", "stop", mode="before")
@@ -133,6 +135,7 @@ _WRITERS: dict[str, Any] = {
     "stop": lambda time: _short_time(time),
     "layers": lambda layers: ",".join(layers) or "none",
     "intensity": lambda pair: f"{pair[0]}-{pair[1]}",
+    "live": lambda on: "on" if on else "off",
     "zoom": lambda zoom: "~".join(
         (_short_time(zoom.start), _short_time(zoom.stop), f"{zoom.low:.8g}", f"{zoom.high:.8g}")
     ),
@@ -142,9 +145,11 @@ _READERS: dict[str, Any] = {
     "profile": lambda text: text.lower(),
     "layers": lambda text: () if text.lower() == "none" else _split(text, ","),
     "intensity": lambda text: text.split("-"),
+    "live": lambda text: {"on": True, "off": False}.get(text.lower()),
     "zoom": lambda text: dict(zip(("start", "stop", "low", "high"), text.split("~"), strict=True)),
 }
 _EXAMPLES = {
+    "live": "on or off",
     "start": "2026-02-05T12:00",
     "stop": "2026-02-05T12:00",
     "intensity": "20-200",

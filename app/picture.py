@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 from dash.development.base_component import Component
 from pydantic import ValidationError
 
@@ -56,16 +57,19 @@ class Picture:
 Message = list[Component]
 
 
-def draw(heatmaps: Heatmaps, state: PageState) -> Picture | Message:
-    """Return the picture of a state, or the message that stands in its place."""
+def draw(heatmaps: Heatmaps, state: PageState, *, collecting: bool = False) -> Picture | Message:
+    """Return the picture of a state, or the message that stands in its place.
+
+    Where nothing is stored, it depends on whether the server is ``collecting`` what one must do.
+    """
     try:
         if not state.symbol:
-            return empty_store_message()
+            return empty_store_message(collecting=collecting)
         request = heatmap_request(heatmaps, state)
         asked = asked_start(state, heatmaps.extent(state.symbol)[1])
         return picture(heatmaps.view(request), request, state, asked)
     except NoData as e:
-        return no_data_message(_sentence(e))
+        return no_data_message(_sentence(e), collecting=collecting)
     except ValidationError as e:
         return bad_request_message(sentence(e))
     except ValueError as e:
@@ -181,12 +185,13 @@ def _revision(state: PageState) -> str:
 
 def _shown(view: HeatmapView, request: HeatmapRequest) -> dict[str, Any]:
     heatmap = view.heatmap
-    times = milliseconds(heatmap.times[[0, -1]])
+    *times, data_end = milliseconds(np.append(heatmap.times[[0, -1]], view.data_stop)).tolist()
     _, buckets, columns = heatmap.active.shape
     last_price = view.key_figures.last_price
     return {
         "request": request.model_dump(mode="json"),
-        "time": times.tolist(),
+        "time": times,
+        "dataEnd": data_end,
         "columns": columns,
         "price": [float(heatmap.edges[0]), float(heatmap.edges[-1])],
         "buckets": buckets,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
+DATA_PAGE = "/data"
+
 LOAD_COMMANDS = (
     ("Look around in a simulated market", "liqheat serve --demo"),
     ("Load files, or a folder of them", "liqheat ingest PATH"),
@@ -25,18 +27,46 @@ def message(title: str, sentence: str, commands: Sequence[tuple[str, str]] = ())
     return parts
 
 
-def no_data_message(sentence: str) -> list[Component]:
-    """Return what to do when nothing is stored for the choice."""
-    return message("Nothing to draw", sentence, LOAD_COMMANDS)
+def no_data_message(sentence: str, *, collecting: bool = False) -> list[Component]:
+    """Return what to do when nothing is stored for the choice.
+
+    ``collecting`` says whether the server itself collects live data.
+    """
+    if collecting:
+        return [
+            *message("Nothing to draw", sentence),
+            _note("Live data are being collected, and drawn as they come. ", "What is stored"),
+        ]
+    return [
+        *message("Nothing to draw", sentence, LOAD_COMMANDS),
+        _note("", "What is stored, and loading more"),
+    ]
 
 
-def empty_store_message() -> list[Component]:
-    """Return what to do when nothing is stored at all."""
-    return message(
-        "No market data yet",
-        "The database is empty. Stop this server, load some data, and start it again:",
-        LOAD_COMMANDS,
-    )
+def empty_store_message(*, collecting: bool = False) -> list[Component]:
+    """Return what to do when nothing is stored at all; ``collecting`` is as above."""
+    if collecting:
+        return [
+            *message(
+                "No market data yet",
+                "Live data are being collected. The map appears here by itself with the first "
+                "bars: candles and open interest of one market.",
+            ),
+            _note("", "How collecting goes, and loading older data"),
+        ]
+    return [
+        *message(
+            "No market data yet",
+            "The database is empty. Load some data on the Data page; or stop this server, load "
+            "some by a command, and start it again:",
+            LOAD_COMMANDS,
+        ),
+        _note("", "To the Data page"),
+    ]
+
+
+def _note(sentence: str, link: str) -> html.P:
+    return html.P([sentence, html.A(link, href=DATA_PAGE)], className="message-note")
 
 
 def bad_request_message(sentence: str) -> list[Component]:

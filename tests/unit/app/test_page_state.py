@@ -44,6 +44,7 @@ states = st.builds(
     intensity=st.tuples(st.integers(0, 100), st.integers(101, 255)),
     zoom=st.none() | zooms,
     theme=st.sampled_from(["dark", "light"]),
+    live=st.booleans(),
 )
 
 
@@ -90,6 +91,7 @@ def test_a_time_of_another_zone_is_understood():
         ("?profile=5:x", "a leverage profile is one of"),
         ("?intensity=200-10", "like 20-200"),
         ("?intensity=a-b", "intensity=a-b” in the link was ignored: it must be like 20-200."),
+        ("?live=perhaps", "live=perhaps” in the link was ignored: it must be like on or off."),
         ("?intensity=5", "ignored: it must be like 20-200."),
         ("?zoom=2026-02-04~2026-02-05~a~2", "it must be like 2026-02-05T12:00~2026-02-06T12:00~"),
         ("?start=9999999-01-01&stop=2026-02-10", "like 2026-02-05T12:00"),
@@ -124,6 +126,12 @@ def test_names_in_a_link_may_be_written_in_any_case():
         "?exchanges=okx&window=3d&profile=hot&side_rule=taker&mapping=log"
         "&palette=inferno&layers=active,candles&theme=light"
     )
+
+
+def test_a_page_that_does_not_follow_the_data_says_so_in_its_address():
+    assert write_search(PageState(live=False)) == "?live=off"
+    assert read_search("?live=OFF")[0].live is False
+    assert read_search("?live=on") == (PageState(), [])
 
 
 def test_a_long_text_is_cut_in_the_sentence():

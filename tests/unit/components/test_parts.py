@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -83,6 +84,15 @@ def test_windows_grow():
 def test_messages_say_what_to_do():
     assert "liqheat ingest PATH" in texts(no_data_message("Nothing is stored."))
     assert "liqheat serve --demo" in texts(empty_store_message())
+
+
+@pytest.mark.parametrize("shown", [empty_store_message, partial(no_data_message, "Nothing.")])
+def test_where_the_server_collects_one_waits_instead_of_loading(shown):
+    parts = shown(collecting=True)
+    assert any("Live data are being collected" in text for text in texts(parts))
+    assert "liqheat ingest PATH" not in texts(parts)
+    assert "/data" in str(parts)
+    assert "/data" in str(shown())
 
 
 def test_a_preview_shows_each_weight():
