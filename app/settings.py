@@ -146,6 +146,25 @@ def _addresses_of_users(addresses: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address.lower() for address in addresses))
 
 
+def _known_exchanges(names: tuple[str, ...]) -> tuple[str, ...]:
+    from ingest.adapters import ADAPTERS  # not needed by who leaves the default
+
+    wanted = tuple(dict.fromkeys(name.lower() for name in names))
+    if not wanted or not set(wanted) <= set(ADAPTERS):
+        known = {"known": ", ".join(ADAPTERS)}
+        raise PydanticCustomError("exchanges", "Input should be of {known}", known)
+    return wanted
+
+
+def _symbols(names: tuple[str, ...]) -> tuple[str, ...]:
+    from ingest.symbols import split_symbol
+
+    wanted = tuple(dict.fromkeys(name.upper() for name in names))
+    if not wanted or not all(split_symbol(name) for name in wanted):
+        raise PydanticCustomError("symbols", "Input should be like BTCUSDT,ETHUSDT")
+    return wanted
+
+
 def _proxy_address(proxy: SecretStr) -> SecretStr:
     if not _is_web_address(proxy.get_secret_value()):
         raise PydanticCustomError("secret", "Input should be an address as http://proxy.lan:3128")
@@ -186,6 +205,10 @@ StreamAddresses = Annotated[
 AddressesOfUsers = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_addresses_of_users)
 ]
+KnownExchanges = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_known_exchanges)
+]
+Symbols = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parts), AfterValidator(_symbols)]
 ProxyAddress = Annotated[SecretStr, AfterValidator(_proxy_address)]
 
 
@@ -255,6 +278,15 @@ class Settings(BaseSettings):
         ge=0,
         le=3650,
         description="Days computed before the window, in histories too long to compute whole",
+    )
+    collect: bool = Field(default=False, description="Whether the server collects live data, too")
+    collect_exchanges: KnownExchanges = Field(
+        default=("binance", "bybit", "okx", "hyperliquid"),
+        description="Exchanges to collect live data of, separated by commas",
+    )
+    collect_symbols: Symbols = Field(
+        default=("BTCUSDT", "ETHUSDT"),
+        description="Symbols to collect live data of, separated by commas",
     )
     vision_url: WebAddress = Field(
         default="https://data.binance.vision",
@@ -361,7 +393,8 @@ def _called(name: str, sources: Mapping[str, Source]) -> str:
     """Return what the reader calls the setting, where it was given."""
     match sources.get(name):
         case "option":
-            return f"--{name.replace('_', '-')}"
+            # As the commands say that take them.
+            return f"--{name.removeprefix('collect_').replace('_', '-')}"
         case ".env":
             return f"{variable(name)} in {ENV_FILE}"
         case _:

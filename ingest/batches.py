@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -36,6 +36,9 @@ class BatchWriter:
         Pause between batches. [s]
     most : int
         How many may wait here.
+    tell : callable
+        Called in the thread that writes with each batch that has been committed. What the database
+        had already, since an exchange sent it again after a restart, is among it.
 
     Attributes
     ----------
@@ -44,9 +47,16 @@ class BatchWriter:
     """
 
     def __init__(
-        self, store: Store, executor: Executor, *, every: float = EVERY, most: int = _MOST
+        self,
+        store: Store,
+        executor: Executor,
+        *,
+        every: float = EVERY,
+        most: int = _MOST,
+        tell: Callable[[Sequence[Liquidation]], None] = lambda _: None,
     ) -> None:
         self._store, self._executor, self._every, self._most = store, executor, every, most
+        self._tell = tell
         self._waiting: list[Liquidation] = []
         self._some, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
@@ -118,7 +128,12 @@ class BatchWriter:
             self._failing = ""
 
     def _add(self, rows: Sequence[Liquidation]) -> int:
-        return self._store.add_liquidations(liquidation_columns(rows))
+        added = self._store.add_liquidations(liquidation_columns(rows))
+        try:
+            self._tell(rows)
+        except Exception:
+            logger.exception("Liquidations were stored, but could not be told of")
+        return added
 
     def _failed(self, reason: str) -> None:
         if reason != self._failing:

@@ -19,7 +19,7 @@ from ingest.exchange_health import set_exchange_health
 from ingest.health import Health
 from ingest.http import HttpClient, HttpError
 from ingest.polling import Poller, instruments
-from ingest.records import contract_sizes
+from ingest.records import Liquidation, contract_sizes
 from ingest.store import Store
 from ingest.stream import Patience
 
@@ -59,6 +59,8 @@ class Collector:
         Pause between batches. [s]
     changed : callable
         Called with an exchange's health whenever its state is another.
+    tell : callable
+        Called with liquidations that have just been stored, in the thread that writes.
     clock : Clock, optional
         Of the streams; for tests.
     """
@@ -75,6 +77,7 @@ class Collector:
         patience: Patience | None = None,
         every: float = EVERY,
         changed: Callable[[Health], None] = lambda _: None,
+        tell: Callable[[Sequence[Liquidation]], None] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
         self._store, self._adapters, self._symbols = store, list(adapters), list(symbols)
@@ -82,7 +85,7 @@ class Collector:
         self._known = dict(contexts or {})
         self._clock = clock or SystemClock()
         self._executor = ThreadPoolExecutor(1, "store")
-        self._writer = BatchWriter(store, self._executor, every=every)
+        self._writer = BatchWriter(store, self._executor, every=every, tell=tell)
         self._states: dict[str, str] = {}
         self._aggregator = ExchangeAggregator(
             self._adapters,

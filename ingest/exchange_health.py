@@ -1,11 +1,21 @@
 """How live connections are, as the database holds it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from ingest.database import statement
 from ingest.health import Health
 from ingest.store import Store, naive
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHealth:
+    """How a live connection was, and when that was so. [UTC]"""
+
+    health: Health
+    updated_at: datetime
 
 
 def set_exchange_health(store: Store, health: Iterable[Health], time: datetime) -> None:
@@ -27,6 +37,35 @@ def set_exchange_health(store: Store, health: Iterable[Health], time: datetime) 
                 "updated_at": naive(time),
             }
             cursor.execute(statement("set_exchange_health"), parameters)
+
+
+def exchange_health(store: Store) -> dict[str, StoredHealth]:
+    """Return how live connections were when they were last written, by exchange."""
+    with store.cursor() as cursor:
+        found = [_read(row) for row in cursor.execute(statement("exchange_health")).fetchall()]
+    return {one.health.exchange: one for one in found}
+
+
+def _read(row: tuple[Any, ...]) -> StoredHealth:
+    *values, updated_at = [_aware(v) if isinstance(v, datetime) else v for v in row]
+    names = (
+        "exchange",
+        "state",
+        "last_contact",
+        "last_message",
+        "last_event",
+        "messages_per_minute",
+        "events_per_minute",
+        "reconnects",
+        "lag",
+        "last_error",
+        "last_error_time",
+    )
+    return StoredHealth(Health(**dict(zip(names, values, strict=True))), updated_at)
+
+
+def _aware(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC)
 
 
 def _stored(time: datetime | None) -> datetime | None:

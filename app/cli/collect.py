@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.fetch import logged_above, make_client
+from app.cli.fetch import logged_above
 from app.cli.ingest import refuse_simulated
 from app.cli.options import Database, load_settings
-from app.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-    from ingest.adapters.adapter import Adapter
     from ingest.collector import Collector
     from ingest.health import Health
 
@@ -28,11 +26,18 @@ _SHOW_EVERY = 1.0
 
 def collect(
     exchanges: Annotated[
-        str, typer.Option(help="Of binance, bybit, okx and hyperliquid, separated by commas.")
-    ] = "binance,bybit,okx,hyperliquid",
+        str | None,
+        typer.Option(
+            help="Of binance, bybit, okx and hyperliquid, separated by commas, instead of "
+            "LIQHEAT_COLLECT_EXCHANGES."
+        ),
+    ] = None,
     symbols: Annotated[
-        str, typer.Option(help="For example BTCUSDT, separated by commas.")
-    ] = "BTCUSDT,ETHUSDT",
+        str | None,
+        typer.Option(
+            help="For example BTCUSDT, separated by commas, instead of LIQHEAT_COLLECT_SYMBOLS."
+        ),
+    ] = None,
     database: Database = None,
 ) -> None:
     """Collect live data of exchanges, into the database.
@@ -41,23 +46,19 @@ def collect(
     five minutes, of the mark price too, and funding rates. Runs until stopped
     by Ctrl-C or SIGTERM, which stores what has come. What happened while it
     did not run is not sent later: for all but liquidations, use "liqheat
-    backfill". The database can't be served meanwhile.
+    backfill". The database can't be served meanwhile: "liqheat serve
+    --collect" does both.
     """
     from ingest.store import Store
 
-    settings = load_settings(database=database)
-    adapters, markets = _adapters(exchanges, settings), _symbols(symbols)
+    settings = load_settings(
+        database=database, collect_exchanges=exchanges, collect_symbols=symbols
+    )
     with Store.open(settings.database) as store:
         refuse_simulated(store)
-        from ingest.collector import Collector
+        from app.live.collecting import make_collector
 
-        collector = Collector(
-            store,
-            adapters,
-            markets,
-            lambda: make_client(settings),
-            proxy=settings.proxy.get_secret_value() if settings.proxy else True,
-        )
+        collector = make_collector(store, settings)
         stopped_by = asyncio.run(_run(collector))
     typer.echo(f"Stopped: {collector.stored:,} liquidations were stored.", err=True)
     if stopped_by == signal.SIGINT:
@@ -132,37 +133,3 @@ async def _show(collector: "Collector", status: "Status") -> None:
             f"minute, {collector.stored:,} stored"
         )
         await asyncio.sleep(_SHOW_EVERY)
-
-
-def _adapters(text: str, settings: Settings) -> "list[Adapter]":
-    from ingest.adapters import ADAPTERS, make_adapter
-
-    wanted = [part.lower() for part in _parts(text)]
-    if not wanted or not set(wanted) <= set(ADAPTERS):
-        raise ValueError(f"--exchanges must be of {', '.join(ADAPTERS)}, but is {text!r}")
-    rest = dict(one.split("=", 1) for one in settings.rest_urls)
-    streams = dict(one.split("=", 1) for one in settings.stream_urls)
-    users = {"hyperliquid": settings.hyperliquid_users}
-    return [
-        make_adapter(
-            one,
-            stream_url=streams.get(one),
-            rest_url=rest.get(one),
-            users=users.get(one, ()),
-        )
-        for one in wanted
-    ]
-
-
-def _symbols(text: str) -> list[str]:
-    from ingest.symbols import split_symbol
-
-    wanted = [part.upper() for part in _parts(text)]
-    if not wanted or not all(split_symbol(one) for one in wanted):
-        raise ValueError(f"--symbols must be like BTCUSDT,ETHUSDT, but is {text!r}")
-    return wanted
-
-
-def _parts(text: str) -> list[str]:
-    """Return what commas separate, each once."""
-    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))

@@ -33,7 +33,8 @@ def test_every_setting_is_in_the_readmes_table_with_its_default(name):
     (row,) = [row for row in rows(README) if row[0].strip() == f"`{variable(name)}`"]
     if Settings.model_fields[name].default_factory is None:
         default = Settings.model_fields[name].default
-        assert row[1].strip() == ("none" if default in (None, ()) else f"`{default}`")
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        assert row[1].strip() == ("none" if default in (None, ()) else f"`{shown}`")
 
 
 def test_the_readme_names_no_setting_that_there_is_not():
