@@ -1,7 +1,7 @@
 """The application: Dash pages on a FastAPI server."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -17,14 +17,16 @@ from app.api import errors
 from app.api.description import ABOUT, TAGS, describe, operation_id
 from app.api.operations import health_router
 from app.callbacks import register_callbacks
+from app.exchange_states import ExchangeState
 from app.heatmaps import Heatmaps
+from app.jobs import Jobs
+from app.pages import TITLE, add_pages
 from app.settings import Settings
 from app.web.docs import add_docs
 from app.web.guard import guard
 from app.web.metrics import count_requests
 from app.web.unknown import answer_unknown_routes
 from components import ids
-from components.heatmap_page import heatmap_page
 from components.theme import THEMES
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,13 @@ _INDEX = """<!DOCTYPE html>
 
 
 def create_app(
-    settings: Settings, heatmaps: Heatmaps, routers: Sequence[APIRouter] = ()
+    settings: Settings,
+    heatmaps: Heatmaps,
+    routers: Sequence[APIRouter] = (),
+    *,
+    states: Callable[[], Sequence[ExchangeState]] | None = None,
+    jobs: Jobs | None = None,
+    collecting: bool = False,
 ) -> FastAPI:
     """Return the server of the pages and of the interface, as an ASGI application.
 
@@ -60,11 +68,17 @@ def create_app(
         Where the pictures come from. The caller closes it.
     routers : sequence of APIRouter
         Routes for programs.
+    states : callable, optional
+        Tells the states of the exchanges; without it the pages don't show them.
+    jobs : Jobs, optional
+        Loads data for readers of the Data page; without it they can't. The caller stops it.
+    collecting : bool
+        Whether live data come in here.
     """
     # Most callbacks only look something up: they must not wait behind computations.
     pool = ThreadPoolExecutor(settings.threads + 8, thread_name_prefix="callback")
     server = FastAPI(
-        title="Liquidation heatmap",
+        title=TITLE,
         version=__version__,
         description=ABOUT,
         openapi_tags=[{"name": name, "description": about} for name, about in TAGS.items()],
@@ -84,7 +98,7 @@ def create_app(
     dash_app = Dash(
         "liqheat",
         server=server,  # type: ignore[arg-type]
-        title="Liquidation heatmap",
+        title=TITLE,
         update_title="",
         assets_folder=str(ASSETS),
         assets_ignore=r"theme\.js",
@@ -98,7 +112,7 @@ def create_app(
         add_log_handler=False,
         enable_mcp=False,
     )
-    dash_app.layout = heatmap_page()
+    add_pages(server, dash_app)
     register_callbacks(dash_app, heatmaps, pool)
     guard(server, settings)
     count_requests(server)

@@ -37,6 +37,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isWriting(event.target) || document.querySelector(".modal.show")) return;
+    if (event.key !== "?" && !byId("heatmap")) return; // a page that has nothing of these
     if (/^[1-9]$/.test(event.key)) chooseWindow(event.key);
     else if (ACTIONS[event.key.toLowerCase()]) ACTIONS[event.key.toLowerCase()]();
     else return;

@@ -2,6 +2,7 @@
 
 import dash_bootstrap_components as dbc
 from dash import html
+from dash.development.base_component import Component
 
 from components import ids
 from components.formats import percent
@@ -48,6 +49,17 @@ def help_dialog() -> dbc.Modal:
                 ]
             ),
         ],
+        id=ids.HELP_DIALOG,
+        is_open=False,
+        scrollable=True,
+    )
+
+
+def plain_help_dialog(title: str = "Help", *parts: Component) -> dbc.Modal:
+    """Return the help of a page that has no keys of its own."""
+    said = parts or (html.P("The links in the header lead to the pages."),)
+    return dbc.Modal(
+        [dbc.ModalHeader(dbc.ModalTitle(title)), dbc.ModalBody(list(said))],
         id=ids.HELP_DIALOG,
         is_open=False,
         scrollable=True,

@@ -1,8 +1,7 @@
-"""The heatmap page: header, key figures, figure, colours."""
+"""The heatmap page: controls, key figures, figure, colours."""
 
 from typing import Any
 
-import dash_bootstrap_components as dbc
 from dash import dcc, html
 
 from components import ids
@@ -21,6 +20,7 @@ from components.controls import (
 )
 from components.dialogs import help_dialog, profile_dialog
 from components.figure import empty_figure
+from components.header import icon_button, notice_bar, page_header
 from components.key_figures import empty_strip
 from components.legend import legend
 
@@ -34,14 +34,17 @@ GRAPH_CONFIG: Any = {
 }
 
 
-def heatmap_page() -> html.Div:
-    """Return the page without values: the address fills them in."""
+def heatmap_page(links: html.Nav) -> html.Div:
+    """Return the page without values: the address fills them in.
+
+    ``links`` lead to all pages.
+    """
     return html.Div(
         [
             *_memory(),
-            _header(),
+            _header(links),
             _question_bar(),
-            _notice(),
+            notice_bar(),
             html.Dl(empty_strip(), id=ids.KEY_FIGURES, className="key-figures"),
             html.Main(_figure(), className="main"),
             _look_bar(),
@@ -59,7 +62,6 @@ def _memory() -> list[dcc.Location | dcc.Store]:
         ids.ADDRESS,
         ids.STATE,
         ids.ZOOM,
-        ids.THEME,
         ids.LEGEND_VALUES,
         ids.SHOWN,
         ids.CURSOR,
@@ -68,39 +70,21 @@ def _memory() -> list[dcc.Location | dcc.Store]:
     return [dcc.Location(id=ids.LOCATION, refresh=False), *(dcc.Store(id=name) for name in stores)]
 
 
-def _header() -> html.Header:
-    return html.Header(
-        [
-            html.H1([html.Span(className="mark"), "Liquidation heatmap"]),
-            symbol_selector(),
-            exchange_selector(),
-            html.Div(
-                [
-                    html.Span(
-                        "Simulated",
-                        id=ids.SIMULATED,
-                        className="simulated",
-                        title="These data were made up by a simulation. No real market is shown.",
-                        hidden=True,
-                    ),
-                    _icon_button(ids.COPY_LINK, "link", "Copy link", "S"),
-                    _icon_button(ids.THEME_TOGGLE, "theme", "Dark or light", ""),
-                    _icon_button(ids.HELP, "help", "Help", "?"),
-                ],
-                className="header-actions",
+def _header(links: html.Nav) -> html.Header:
+    return page_header(
+        links,
+        symbol_selector(),
+        exchange_selector(),
+        actions=[
+            html.Span(
+                "Simulated",
+                id=ids.SIMULATED,
+                className="simulated",
+                title="These data were made up by a simulation. No real market is shown.",
+                hidden=True,
             ),
+            icon_button(ids.COPY_LINK, "link", "Copy link", "S"),
         ],
-        className="header",
-    )
-
-
-def _icon_button(name: str, icon: str, label: str, key: str) -> html.Button:
-    return html.Button(
-        html.Span(className=f"icon icon-{icon}"),
-        id=name,
-        className="icon-button",
-        title=f"{label} ({key})" if key else label,
-        **aria(label=label),
     )
 
 
@@ -115,19 +99,6 @@ def _question_bar() -> html.Div:
             ),
         ],
         className="question-bar",
-    )
-
-
-def _notice() -> html.Div:
-    return html.Div(
-        [
-            html.Span(id=ids.NOTICE),
-            dbc.Button(class_name="btn-close btn-sm", id=ids.NOTICE_CLOSE, title="Close"),
-        ],
-        id=ids.NOTICE_BAR,
-        className="notice",
-        role="status",
-        hidden=True,
     )
 
 

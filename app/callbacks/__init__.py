@@ -6,6 +6,7 @@ from dash import Dash
 
 from app.callbacks.address import register_address
 from app.callbacks.browser import register_browser_functions
+from app.callbacks.header import register_header
 from app.callbacks.picture import register_picture
 from app.callbacks.profile import register_profile_editor
 from app.callbacks.reading import register_reading
@@ -13,7 +14,8 @@ from app.heatmaps import Heatmaps
 
 
 def register_callbacks(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) -> None:
-    """Connect the page's controls to its picture."""
+    """Connect the pages' controls to what they show."""
+    register_header(app)
     register_address(app, heatmaps, pool)
     register_browser_functions(app)
     register_picture(app, heatmaps, pool)

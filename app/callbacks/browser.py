@@ -23,7 +23,7 @@ _CHOICES = (
 
 
 def register_browser_functions(app: Dash) -> None:
-    """Connect what needs no server: the state's assembly, legend, zoom, dialogs."""
+    """Connect what needs no server: the state's assembly, legend, zoom, the link."""
     in_browser(
         app,
         "page.state",
@@ -42,28 +42,4 @@ def register_browser_functions(app: Dash) -> None:
     in_browser(app, "page.zoom", Input(ids.HEATMAP, "relayoutData"))
     in_browser(app, "page.address", Input(ids.ADDRESS, "data"))
     in_browser(app, "page.drawn", Input(ids.SHOWN, "data"), State(ids.STATE, "data"))
-    in_browser(app, "page.notice", Input(ids.NOTICE, "children"))
-    _register_buttons(app)
-
-
-def _register_buttons(app: Dash) -> None:
-    in_browser(
-        app,
-        "page.toggleTheme",
-        Output(ids.THEME, "data", allow_duplicate=True),
-        Input(ids.THEME_TOGGLE, "n_clicks"),
-        State(ids.THEME, "data"),
-        prevent_initial_call=True,
-    )
     in_browser(app, "page.copyLink", Input(ids.COPY_LINK, "n_clicks"), prevent_initial_call=True)
-    in_browser(
-        app, "page.closeNotice", Input(ids.NOTICE_CLOSE, "n_clicks"), prevent_initial_call=True
-    )
-    in_browser(
-        app,
-        "page.toggle",
-        Output(ids.HELP_DIALOG, "is_open"),
-        Input(ids.HELP, "n_clicks"),
-        State(ids.HELP_DIALOG, "is_open"),
-        prevent_initial_call=True,
-    )

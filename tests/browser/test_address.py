@@ -188,6 +188,8 @@ def test_focus_goes_through_the_page_as_it_is_read_and_can_be_seen(page):
         if not order or order[-1] != name:
             order.append(name)
     assert order == [
+        "to-heatmap",
+        "to-data",
         "symbol",
         "exchanges",
         "copy-link",
