@@ -74,6 +74,12 @@ KINDS = {
         Kind("liquidations", "time", ("time", "side", "quantity", "price")),
         Kind("trades", "time", ("trade_id",)),
         Kind("leverage_tiers", None, ("valid_from", "floor"), "lake_add_leverage_tiers"),
+        Kind(
+            "observed_positions",
+            "first_seen",
+            ("first_seen", "address"),
+            "lake_add_observed_positions",
+        ),
         Kind("simulated_positions", "opened", (), "lake_add_repeatable"),
         Kind("ingested_files", None, ("sha256", "kind"), "lake_add_ingested_files"),
     )

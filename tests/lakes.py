@@ -93,6 +93,11 @@ def add_all_kinds(store, *, seed=0, **market):
     )
     with store.transaction() as cursor:
         cursor.execute(
+            "INSERT INTO observed_positions VALUES ($exchange, $symbol, '0x1', 'long', 0.5, 50000, "
+            "20, true, NULL, 1250, '2026-01-31 23:59', '2026-02-01 01:00')",
+            market,
+        )
+        cursor.execute(
             "INSERT INTO trades VALUES ($exchange, $symbol, 7, '2026-01-31 23:59:59.999999', "
             "50000.1, 0.003, true)",
             market,

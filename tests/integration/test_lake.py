@@ -105,7 +105,7 @@ CHOICES = {
 }
 
 
-WITH_PRIMARY_KEY = ("leverage_tiers", "ingested_files")
+WITH_PRIMARY_KEY = ("leverage_tiers", "observed_positions", "ingested_files")
 
 
 @cache

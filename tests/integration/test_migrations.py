@@ -14,6 +14,8 @@ ROWS = {  # one row that each version could already hold
     4: f"INSERT INTO liquidation_snapshots VALUES (1, '2026-01-01', {BTC}, 100, 'long', 5, 0)",
     5: "UPDATE exchange_health SET lag_seconds = 0.2",
     6: f"INSERT INTO liquidations VALUES ({BTC}, '2026-01-01', 'long', 1, 100, 'fill', 100, NULL)",
+    7: f"INSERT INTO observed_positions VALUES ({BTC}, '0x1', 'long', 1, 100, 10, true, 90, 10, "
+    "'2026-01-01', '2026-01-02')",
 }
 TABLES = {
     1: "open_interest",
@@ -22,6 +24,7 @@ TABLES = {
     4: "liquidation_snapshots",
     5: "exchange_health WHERE lag_seconds IS NOT NULL",
     6: "liquidations WHERE price_kind = 'fill'",
+    7: "observed_positions",
 }
 
 
