@@ -15,6 +15,7 @@ from ingest.backfill_jobs import Job, Work
 from ingest.backfill_plan import SETTLED, Plan, columns, time_of, within
 from ingest.backfill_tiers import is_stored, tier_columns
 from ingest.coverage import Span
+from ingest.following import all_pages
 from ingest.http import HttpClient, HttpError, Unavailable
 from ingest.records import Instrument, contract_sizes
 from ingest.store import Arrays, Store
@@ -140,8 +141,8 @@ class _Asking:
     async def _market(self) -> Instrument:
         """Return the market as the exchange lists it."""
         adapter, symbol = self._adapter, self._wish.symbol
-        for request in adapter.instruments():
-            for instrument in adapter.read_instruments(await self._ask(request)):
+        async for text in all_pages(adapter.instruments(), self._ask):
+            for instrument in adapter.read_instruments(text):
                 if instrument.symbol == symbol:
                     self._step()
                     return instrument

@@ -13,6 +13,7 @@ from ingest.adapters.adapter import Adapter, PayloadError, Request
 from ingest.backfill import Progress, backfill
 from ingest.backfill_jobs import prepare
 from ingest.backfill_plan import SERIES, SETTLED, Wish, columns
+from ingest.following import all_pages
 from ingest.http import HttpClient, HttpError
 from ingest.records import Instrument
 from ingest.store import Store
@@ -126,8 +127,8 @@ async def instruments(client: HttpClient, adapter: Adapter) -> list[Instrument]:
         If it can't be had or read.
     """
     found: list[Instrument] = []
-    for request in adapter.instruments():
-        found += adapter.read_instruments(await ask(client, adapter, request))
+    async for text in all_pages(adapter.instruments(), lambda one: ask(client, adapter, one)):
+        found += adapter.read_instruments(text)
     return found
 
 

@@ -53,6 +53,8 @@ class PayloadError(ValueError):
         The whole message, for the log.
     liquidations : tuple of Liquidation
         What the message's other rows said: they are not to be lost for the bad one.
+    later : bool
+        It can be read as soon as the context holds what is missing now.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class PayloadError(ValueError):
         problem: str,
         payload: Text = "",
         liquidations: tuple[Liquidation, ...] = (),
+        *,
+        later: bool = False,
     ) -> None:
         if isinstance(payload, bytes):
             payload = payload.decode(errors="replace")
         self.exchange, self.problem, self.payload = exchange, problem, payload
-        self.liquidations = liquidations
+        self.liquidations, self.later = liquidations, later
         # What was received is the exchange's: it may be of any length, and steer a terminal.
         shown = "".join(c if c.isprintable() else " " for c in payload[:_LONGEST])
         more = "…" if len(payload) > _LONGEST else ""
@@ -168,7 +172,8 @@ class Request:
     """One HTTP request: ``path`` goes behind the adapter's ``rest_url``, ``json`` is a body.
 
     ``limit`` names the one of the adapter's ``rate_limits`` that it counts against, and ``weight``
-    is how much it counts.
+    is how much it counts. ``following`` returns, of the answer, the request for its next page, None
+    if there is none; without it the answer is all there is.
     """
 
     path: str
@@ -177,6 +182,7 @@ class Request:
     json: Mapping[str, Any] | None = None
     limit: str = "rest"
     weight: int = 1
+    following: "Callable[[Text], Request | None] | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -294,13 +294,18 @@ class Bybit:
             ]
 
     def instruments(self) -> list[Request]:
-        """Return the request for the list of markets."""
-        return [
-            Request(
-                "/v5/market/instruments-info",
-                {"category": "linear", "status": "Trading", "limit": 1000},
-            )
-        ]
+        """Return the request for the list of markets, 1000 a page."""
+        return [self._instruments()]
+
+    def _instruments(self, **page: str) -> Request:
+        market: dict[str, str | int] = {"category": "linear", "status": "Trading", "limit": 1000}
+        path = "/v5/market/instruments-info"
+        return Request(path, market | page, following=self._more_instruments)
+
+    def _more_instruments(self, text: Text) -> Request | None:
+        with fields.reading(self.exchange, text) as answer:
+            cursor = fields.mapping(answer, "result").get("nextPageCursor")
+        return self._instruments(cursor=cursor) if isinstance(cursor, str) and cursor else None
 
     def read_instruments(self, text: Text) -> list[Instrument]:
         """Return the open perpetual markets in an answer."""
