@@ -54,6 +54,8 @@ class Connection:
         When, by the monotonic clock. [s]
     had_data : bool
         Something other than answers came.
+    data_at : float
+        When that was last, by the monotonic clock; before the first, when it was confirmed. [s]
     rejections : int
         How many subscriptions were refused.
     problem : str
@@ -79,7 +81,7 @@ class Connection:
         self._answers = 0
         self._topics: frozenset[str] = frozenset()
         self._asked_at: float | None = None
-        self._alive_at = self._data_at = clock.monotonic()
+        self._alive_at = self.data_at = clock.monotonic()
         self._listed = False
         self._closing = False
         self.confirmed = self.had_data = self.starved = False
@@ -162,7 +164,7 @@ class Connection:
         if self._closing:
             return
         self.confirmed, self.confirmed_at = True, self._clock.monotonic()
-        self._alive_at = self._data_at = self.confirmed_at
+        self._alive_at = self.data_at = self.confirmed_at
         self._settled.set()
         if self._adapter.liveness is not None:
             self._keep(partial(self._ask, self._adapter.liveness))
@@ -216,7 +218,7 @@ class Connection:
             now = self._clock.monotonic()
             waits = [silence - (now - self._alive_at)]
             if data_silence is not None:
-                waits.append(data_silence - (now - self._data_at))
+                waits.append(data_silence - (now - self.data_at))
             if self._asked_at is not None:
                 waits.append(silence - (now - self._asked_at))
             if min(waits) > 0:
@@ -234,7 +236,7 @@ class Connection:
         match message:
             case Liquidations():
                 self.had_data = True
-                self._alive_at = self._data_at = self._clock.monotonic()
+                self._alive_at = self.data_at = self._clock.monotonic()
             case ControlAnswer():
                 self._control(message)
             case Rejection():

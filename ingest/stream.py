@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 
 from ingest.adapters.adapter import (
@@ -29,6 +32,7 @@ logger = logging.getLogger(__name__)
 _LONGEST = 500
 _LINES = 20
 _SNAPSHOTS = 25_000
+_UNREAD = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class Patience:
         failures, else an exchange that accepts and throws out would be asked every second. [s]
     renew_early : float
         How long before its greatest age a connection is replaced. [s]
+    quiet : float
+        A connection that answers but has brought no data for so long is replaced, too: where that
+        is no fault, it may still be that our subscription was lost on the other side. [s]
     """
 
     quick_tries: int = 3
@@ -53,6 +60,7 @@ class Patience:
     longest: float = 60.0
     stable: float = 60.0
     renew_early: float = 300.0
+    quiet: float = 900.0
     waits: Waits = field(default_factory=Waits)
 
 
@@ -60,9 +68,8 @@ class ExchangeStream:
     """Liquidations of one exchange, each once, for as long as ``run`` runs.
 
     ``run`` connects, renews and reconnects and never gives up; ``records`` yields what came.
-    Between the two is a queue of ``queue_size``: if it is not emptied its oldest records go. The
-    attribute ``context`` may be replaced at any time, say when contract sizes are known. ``wake``
-    is set whenever something comes, for who waits for several streams.
+    Between the two is a queue of ``queue_size``: if it is not emptied its oldest records go.
+    ``wake`` is set whenever something comes, for who waits for several streams.
     """
 
     def __init__(
@@ -80,12 +87,13 @@ class ExchangeStream:
     ) -> None:
         self.adapter, self.symbols = adapter, tuple(symbols)
         self.exchange = adapter.exchange
-        self.context = context or Context(symbols=frozenset(symbols))
+        self._context = context or Context(symbols=frozenset(symbols))
         self._clock = clock or SystemClock()
         self._random = random or Random()
         self._patience, self._proxy = patience or Patience(), proxy
         self._backoff = Backoff(self._random, self._patience.first, self._patience.longest)
         self._meter = Meter(self.exchange, self._clock, self._patience.quick_tries)
+        self._unread = _Unread(self.exchange, self._meter.overflow)
         self._recent = RecentKeys()
         self.queue: DroppingQueue[Liquidation] = DroppingQueue(
             self.exchange, queue_size, self._meter.overflow, wake
@@ -95,6 +103,20 @@ class ExchangeStream:
         self._opening: Connection | None = None
         self.tried = asyncio.Event()
         """Set as soon as the first try to connect has come to an end, good or bad."""
+
+    @property
+    def context(self) -> Context:
+        """What is known beside the messages.
+
+        It may be replaced at any time: messages that had to wait for contract sizes are read then.
+        """
+        return self._context
+
+    @context.setter
+    def context(self, context: Context) -> None:
+        self._context = context
+        for text, received in self._unread.take():
+            self._read(text, received)
 
     @property
     def connected(self) -> bool:
@@ -130,6 +152,7 @@ class ExchangeStream:
                 if connection is not None:
                     await connection.close()
             self._opening = self._current = None
+            self._unread.tell()
             self._meter.stopped()
             self.tried.set()
 
@@ -164,12 +187,16 @@ class ExchangeStream:
             self._meter.closed()
 
     async def _until_due(self, connection: Connection) -> None:
-        """Wait until a connection is over, or so old that it must be replaced."""
-        if self.adapter.max_age is None:
-            await connection.over()
-        else:
-            early = min(self._patience.renew_early, self.adapter.max_age / 2)
-            await self._over_or_after(connection, self.adapter.max_age - early)
+        """Wait until a connection is over, or so old or quiet that it must be replaced."""
+        old = math.inf
+        if (max_age := self.adapter.max_age) is not None:
+            early = min(self._patience.renew_early, max_age / 2)
+            old = self._clock.monotonic() + max_age - early
+        while not connection.ended:
+            due = min(old, connection.data_at + self._patience.quiet)
+            if (left := due - self._clock.monotonic()) <= 0:
+                return
+            await self._over_or_after(connection, left)
 
     async def _over_or_after(self, connection: Connection, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -215,24 +242,31 @@ class ExchangeStream:
     def _take(self, text: Text) -> Message | None:
         """Return what a text says and keep the liquidations in it; whatever it is, go on."""
         self._meter.message()
+        return self._read(text, self._clock.now())
+
+    def _read(self, text: Text, received: datetime) -> Message | None:
         try:
-            message = self.adapter.parse(text, self._clock.now(), self.context)
+            message = self.adapter.parse(text, received, self._context)
             if isinstance(message, Liquidations):
                 self._keep(message.liquidations, snapshot=message.snapshot)
             elif isinstance(message, Rejection):
                 self._meter.rejected(message.reason)
                 logger.warning("%s: refused: %.500s", self.exchange, message.reason)
         except PayloadError as e:
-            return self._rescue(e)
+            # Sizes are asked for while messages come. Once there are some, others do not follow.
+            waits = e.later and not self._context.contract_sizes
+            if waits:
+                self._unread.add(text, received)
+            return self._rescue(e, data=waits)
         except Exception as e:
             self._bad(f"the adapter failed with {e!r} on: {_shortened(text)}", exc_info=True)
             return None
         return message
 
-    def _rescue(self, error: PayloadError) -> Message | None:
-        """Keep the rows that could be read of a message that could not."""
+    def _rescue(self, error: PayloadError, *, data: bool) -> Message | None:
+        """Keep the rows that could be read of a message that could not, which may be data yet."""
         self._bad(str(error))
-        if not error.liquidations:
+        if not (error.liquidations or data):
             return None
         self._keep(error.liquidations)
         return Liquidations(error.liquidations)
@@ -258,6 +292,39 @@ class ExchangeStream:
             logger.warning("%s", problem, exc_info=exc_info)
         if logged == _LINES - 1:
             logger.warning("%s: no more bad messages are logged for a minute", self.exchange)
+
+
+class _Unread:
+    """Messages that can't be read before the contract sizes are known, the oldest first."""
+
+    def __init__(self, exchange: str, on_drop: Callable[[], None]) -> None:
+        self._exchange, self._on_drop = exchange, on_drop
+        self._messages: deque[tuple[Text, datetime]] = deque()
+        self._size = 0
+
+    def add(self, text: Text, received: datetime) -> None:
+        """Keep a message, at the cost of the oldest if they are too long together."""
+        self._messages.append((text, received))
+        self._size += len(text)
+        while self._size > _UNREAD:
+            self._size -= len(self._messages.popleft()[0])
+            self._on_drop()
+
+    def take(self) -> list[tuple[Text, datetime]]:
+        """Return what waits, and when it was received; it waits no longer."""
+        taken = list(self._messages)
+        self._messages.clear()
+        self._size = 0
+        return taken
+
+    def tell(self) -> None:
+        """Say how many are lost now that nobody will read them."""
+        if lost := len(self.take()):
+            logger.warning(
+                "%s: %d messages are lost that could not be read: no contract sizes became known",
+                self._exchange,
+                lost,
+            )
 
 
 def _shortened(text: Text) -> str:

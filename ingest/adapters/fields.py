@@ -31,6 +31,10 @@ class FieldError(ValueError):
     """A field that can't be read: which, what was expected, what was found."""
 
 
+class SizeNotKnown(FieldError):
+    """A number of contracts whose size is not known, or not yet."""
+
+
 def load(text: Text) -> Any:
     """Return what a JSON text says."""
     try:
@@ -153,7 +157,7 @@ def take(row: Any, name: str, read: Callable[[Any, str], T]) -> T:
 def contract_size(native: str, context: Context) -> Decimal:
     """Return the base asset in one contract of the exchange's symbol."""
     if native not in context.contract_sizes:
-        raise FieldError(f"no contract size of {native} is known: read the list of markets first")
+        raise SizeNotKnown(f"no contract size of {native} is known: read the list of markets first")
     return context.contract_sizes[native]
 
 
@@ -282,7 +286,8 @@ def read_rows(
             found.append(liquidation)
     if problems:
         more = f" (and {len(problems) - 1} more rows)" if len(problems) > 1 else ""
-        raise PayloadError(exchange, f"{problems[0]}{more}", payload, tuple(found))
+        later = any(isinstance(problem, SizeNotKnown) for problem in problems)
+        raise PayloadError(exchange, f"{problems[0]}{more}", payload, tuple(found), later=later)
     return Liquidations(tuple(found), left_out)
 
 
