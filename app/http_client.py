@@ -9,13 +9,14 @@ if TYPE_CHECKING:
     from ingest.http import HttpClient
 
 
-def make_client(settings: Settings) -> "HttpClient":
-    """Return who asks archives and exchanges."""
+def make_client(settings: Settings, *, attempts: int = 5) -> "HttpClient":
+    """Return who asks archives and exchanges, each thing so often until there is an answer."""
     from ingest.http import HttpClient, Manners
 
     manners = Manners(
         user_agent=f"liqheat/{__version__}",
         proxy=settings.proxy.get_secret_value() if settings.proxy else None,
         timeout=settings.http_timeout,
+        attempts=attempts,
     )
     return HttpClient(manners)
