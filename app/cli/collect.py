@@ -2,24 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.fetch import logged_above
 from app.cli.ingest import refuse_simulated
 from app.cli.options import Database, load_settings
+from app.cli.running import shown_states, stopped_by_signals
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.status import Status
 
     from ingest.collector import Collector
-    from ingest.health import Health
 
 _SHOW_EVERY = 1.0
 
@@ -68,7 +62,7 @@ def collect(
 async def _run(collector: "Collector") -> int | None:
     """Collect until a signal comes, and return which one."""
     stop = asyncio.Event()
-    with _stopped_by_signals(stop) as caught, _shown(collector) as status:
+    with stopped_by_signals(stop) as caught, shown_states(collector) as status:
         showing = asyncio.create_task(_show(collector, status))
         try:
             await collector.run(stop)
@@ -76,50 +70,6 @@ async def _run(collector: "Collector") -> int | None:
             showing.cancel()
             await asyncio.gather(showing, return_exceptions=True)
     return caught[0] if caught else None
-
-
-@contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> Iterator[list[int]]:
-    """Yield the signals that came; the first sets ``stop``, Ctrl-C once more interrupts."""
-    loop = asyncio.get_running_loop()
-    caught: list[int] = []
-
-    def catch(number: int, frame: FrameType | None) -> None:
-        if caught and number == signal.SIGINT:
-            signal.default_int_handler(number, frame)
-        caught.append(number)
-        loop.call_soon_threadsafe(stop.set)
-
-    before = {one: signal.signal(one, catch) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _shown(collector: "Collector") -> "Iterator[Status]":
-    """Yield a status line, with a line above it for each change of an exchange's state."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    collector.changed = lambda health: _tell(console, health)
-    with console.status("Connecting") as status, logged_above():
-        yield status
-
-
-def _tell(console: "Console", health: "Health") -> None:
-    from ingest.http_reasons import printable
-
-    why = f" ({printable(health.last_error)})" if health.last_error else ""
-    console.print(
-        f"{datetime.now(UTC):%H:%M:%S} {health.exchange}: {health.state}"
-        + (why if health.state != "connected" else ""),
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 async def _show(collector: "Collector", status: "Status") -> None:
