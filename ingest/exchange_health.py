@@ -42,30 +42,19 @@ def set_exchange_health(store: Store, health: Iterable[Health], time: datetime) 
 def exchange_health(store: Store) -> dict[str, StoredHealth]:
     """Return how live connections were when they were last written, by exchange."""
     with store.cursor() as cursor:
-        found = [_read(row) for row in cursor.execute(statement("exchange_health")).fetchall()]
+        rows = cursor.execute(statement("exchange_health")).fetchall()
+        names = [column[0] for column in cursor.description or ()]
+    found = [_read(dict(zip(names, row, strict=True))) for row in rows]
     return {one.health.exchange: one for one in found}
 
 
-def _read(row: tuple[Any, ...]) -> StoredHealth:
-    *values, updated_at = [_aware(v) if isinstance(v, datetime) else v for v in row]
-    names = (
-        "exchange",
-        "state",
-        "last_contact",
-        "last_message",
-        "last_event",
-        "messages_per_minute",
-        "events_per_minute",
-        "reconnects",
-        "lag",
-        "last_error",
-        "last_error_time",
-    )
-    return StoredHealth(Health(**dict(zip(names, values, strict=True))), updated_at)
-
-
-def _aware(time: datetime) -> datetime:
-    return time.replace(tzinfo=UTC)
+def _read(row: dict[str, Any]) -> StoredHealth:
+    values: dict[str, Any] = {
+        name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+    updated_at = values.pop("updated_at")
+    return StoredHealth(Health(**values), updated_at)
 
 
 def _stored(time: datetime | None) -> datetime | None:

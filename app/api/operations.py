@@ -79,7 +79,7 @@ def health_router() -> APIRouter:
     return router
 
 
-def operations_router(caches: Caches, store_state: StoreState) -> APIRouter:
+def operations_router(caches: Caches, store_state: StoreState, *more: Collector) -> APIRouter:
     """Return the routes about the server itself.
 
     Parameters
@@ -88,6 +88,8 @@ def operations_router(caches: Caches, store_state: StoreState) -> APIRouter:
         Returns what each cache did; their names must differ.
     store_state : callable
         Returns the state of the stored data; its numbers become metrics.
+    *more : Collector
+        Of other metrics.
     """
     router = APIRouter(tags=["operations"])
 
@@ -112,10 +114,11 @@ def operations_router(caches: Caches, store_state: StoreState) -> APIRouter:
         responses={200: {"content": {_METRICS_TYPE: {"schema": {"type": "string"}}}}},
     )
     def metrics(request: Request) -> Response:
-        """Return requests, caches, stored data and the process as metrics."""
+        """Return requests, caches, stored data, exchanges and the process as metrics."""
         registry = CollectorRegistry()
         ProcessCollector(registry=registry)
-        registry.register(_Caches(caches, store_state))
+        for collector in (_Caches(caches, store_state), *more):
+            registry.register(collector)
         if (requests := http_metrics(request.app)) is not None:
             registry.register(requests)
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

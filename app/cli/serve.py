@@ -1,12 +1,19 @@
 """``liqheat serve``: the pages, in the browser."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import Database, load_settings
 from app.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from ingest.store import Store
 
 DEMO = Path("data/demo.duckdb")
 """Where the simulated market is kept; it is built once."""
@@ -16,6 +23,13 @@ def serve(
     demo: Annotated[
         bool, typer.Option("--demo", help="Serve a simulated market, built the first time.")
     ] = False,
+    collect: Annotated[
+        bool | None,
+        typer.Option(
+            "--collect/--no-collect",
+            help="Collect live data meanwhile, or not, instead of LIQHEAT_COLLECT.",
+        ),
+    ] = None,
     host: Annotated[
         str | None, typer.Option(help="Address to listen on, instead of LIQHEAT_HOST.")
     ] = None,
@@ -32,12 +46,15 @@ def serve(
 ) -> None:
     """Serve the pages in the browser.
 
-    Runs until it is interrupted (Ctrl-C) or terminated. The database is open
-    meanwhile, so that other commands that write to it have to wait.
+    Runs until it is interrupted (Ctrl-C) or terminated, and stores first what
+    has come. The database is open meanwhile, so that other commands that write
+    to it have to wait.
     """
     if demo and database is None:
         database = DEMO
-    settings = load_settings(host=host, port=port, database=database)
+    # Real data don't mix with simulated ones.
+    collect = False if demo else collect
+    settings = load_settings(collect=collect, host=host, port=port, database=database)
     if not insecure:
         _refuse_to_be_open(settings)
     if demo:
@@ -68,23 +85,79 @@ def _build_demo(path: Path) -> None:
 def _serve(settings: Settings) -> None:
     from app.api.answers import Answers
     from app.api.routers import api_routers
+    from app.exchange_states import ExchangeStates
     from app.heatmaps import StoredHeatmaps
+    from app.jobs import Jobs
+    from app.live.collecting import LiveCollection
+    from app.live.feed import LiveFeed
+    from app.live.routes import live_router
     from app.main import create_app
     from app.server import address, listen, serve_until_stopped, warm_up
     from ingest.store import Store
 
-    with listen(settings.host, settings.port) as bound, Store.open(settings.database) as store:
+    with (
+        _ended_by_sigterm(),
+        listen(settings.host, settings.port) as bound,
+        Store.open(settings.database) as store,
+    ):
+        if settings.collect:
+            _refuse_to_mix(store)
         store.lock_down()  # what a page asks for never reads another file
         heatmaps = StoredHeatmaps(store, settings)
-        answers = Answers(heatmaps.disk, settings)
-        server = create_app(settings, heatmaps, api_routers(heatmaps, answers))
+        answers, jobs, feed = Answers(heatmaps.disk, settings), Jobs(store, settings), LiveFeed()
+        store.listen(feed.publish_change)
+        collection = LiveCollection(store, settings, feed) if settings.collect else None
+        states = ExchangeStates(store, collection.health if collection else None).states
+        server = create_app(
+            settings,
+            heatmaps,
+            [
+                *api_routers(heatmaps, answers, states, feed),
+                live_router(feed, heatmaps, settings.cors_origins),
+            ],
+            states=states,
+            jobs=jobs,
+            collecting=settings.collect,
+        )
         warming = warm_up(heatmaps)
         where = address(bound)
+
+        def started() -> None:
+            typer.echo(f"Open {where} (Ctrl-C stops the server)")
+            if collection:
+                collection.start()
+
         try:
-            serve_until_stopped(
-                server, bound, lambda: typer.echo(f"Open {where} (Ctrl-C stops the server)")
-            )
+            serve_until_stopped(server, bound, started)
         finally:
+            if collection:
+                collection.stop()  # first, because that stores what has come
+            jobs.stop()
             answers.close()
             heatmaps.close()
             warming.join(10.0)  # in the database when Python ends, it would make DuckDB complain
+
+
+def _refuse_to_mix(store: "Store") -> None:
+    from ingest.store import StoreError
+
+    if store.is_simulated():
+        raise StoreError(
+            f"{store.path} holds the simulated market, which live data must not mix with. Choose "
+            "another file with --database, or give --no-collect."
+        )
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block in order, as Ctrl-C does, and the process well."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what has come is being stored
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -9,6 +9,7 @@ API_PREFIXES = (
     "/cache",
     "/health",
     "/metrics",
+    "/ws",
 )
 
 

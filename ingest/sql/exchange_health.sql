@@ -8,7 +8,7 @@ SELECT
     coalesce(messages_per_minute, 0) AS messages_per_minute,
     coalesce(events_per_minute, 0) AS events_per_minute,
     reconnects,
-    lag_seconds,
+    lag_seconds AS lag,
     last_error,
     last_error_time,
     updated_at
