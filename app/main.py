@@ -113,7 +113,7 @@ def create_app(
         enable_mcp=False,
     )
     add_pages(server, dash_app)
-    register_callbacks(dash_app, heatmaps, pool)
+    register_callbacks(dash_app, heatmaps, pool, states=states, collecting=collecting)
     guard(server, settings)
     count_requests(server)
     return server

@@ -15,6 +15,7 @@
   let pinned = false;
   let visible = false;
   let pressed = null;
+  let pointer = [0, 0];
 
   // --- where -----------------------------------------------------------------------------------
 
@@ -35,11 +36,15 @@
     const [start, stop] = shown.time;
     const step = (stop - start) / shown.columns;
     // Over the profile the cursor reads what is open at the end.
-    const column = x > at.x._length
-      ? shown.columns - 1
-      : Math.floor((at.x.p2l(x) - start) / step);
+    const time = x > at.x._length ? stop - step / 2 : at.x.p2l(x);
+    return cellOf(time, at.y.p2l(y));
+  }
+
+  function cellOf(time, price) {
+    const [start, stop] = shown.time;
+    const column = Math.floor(((time - start) / (stop - start)) * shown.columns);
     const [low, high] = shown.price;
-    const row = Math.floor(((at.y.p2l(y) - low) / (high - low)) * shown.buckets);
+    const row = Math.floor(((price - low) / (high - low)) * shown.buckets);
     return inside(column, row) ? { column, row } : null;
   }
 
@@ -57,14 +62,28 @@
 
   // --- what ------------------------------------------------------------------------------------
 
-  function show(next, focus) {
+  function show(next) {
     if (!next) return hide();
-    const key = `${shown.turn}:${next.column}:${next.row}`;
+    const key = `${shown.turn}.${shown.pulse || 0}:${next.column}:${next.row}`;
     if (cell && cell.key === key) return;
     cell = { ...next, key, ...middle(next) };
-    place(focus);
+    place();
     write();
+    byId("reading-card").classList.add("is-stale");
     ask();
+  }
+
+  // The picture moved on by itself: a cursor stays under the pointer, a pinned one at its time and
+  // price, and what it said stays readable until it is read anew.
+  function follow() {
+    if (!cell || !axes()) return;
+    const anchor = cell.anchor || cell; // cells move, and their middles with them
+    const next = pinned ? cellOf(anchor.time, anchor.price) : cellAt(...pointer);
+    const wasStale = byId("reading-card").classList.contains("is-stale");
+    show(next);
+    if (!next) return;
+    cell.anchor = anchor;
+    byId("reading-card").classList.toggle("is-stale", wasStale);
   }
 
   function hide() {
@@ -110,7 +129,6 @@
     );
     document.querySelector(".crosshair-price").dataset.label = price;
     document.querySelector(".crosshair-time").dataset.label = stop;
-    byId("reading-card").classList.add("is-stale");
   }
 
   function columnTimes(column) {
@@ -147,6 +165,7 @@
   const overFrame = (event) => event.target.closest && event.target.closest("#frame");
 
   document.addEventListener("mousemove", (event) => {
+    pointer = [event.clientX, event.clientY];
     if (!overFrame(event)) {
       if (cell && !pinned) hide();
     } else if (!pinned && event.buttons === 0) {
@@ -197,7 +216,10 @@
 
   document.addEventListener("liqheat:drawn", (event) => {
     shown = event.detail;
-    if (cell) hide();
+    if (!cell) return;
+    if (!shown.pulse || !shown.time) hide();
+    // Two frames later the axes are those of the new picture.
+    else requestAnimationFrame(() => requestAnimationFrame(follow));
   });
 
   dash.cursor = { answered };

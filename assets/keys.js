@@ -25,11 +25,16 @@
     if (input) put("window", { value: input.value });
   }
 
+  function toggleLive() {
+    if (!byId("live-control").hidden) put("live", { value: ticked("live").length ? [] : ["live"] });
+  }
+
   const ACTIONS = {
     m: () => next("model"),
     l: () => put("mapping", { value: ticked("mapping")[0] === "log" ? "linear" : "log" }),
     h: toggleHeat,
     p: () => next("palette"),
+    v: toggleLive,
     s: () => byId("copy-link").click(),
     "?": () => byId("help").click(),
   };

@@ -9,7 +9,7 @@
   const graph = () => document.querySelector("#heatmap .js-plotly-plot");
 
   // Choices that are only about looks: going back in the browser's history skips them.
-  const LOOKS = ["mapping", "palette", "layers", "intensity", "theme", "zoom"];
+  const LOOKS = ["mapping", "palette", "layers", "intensity", "theme", "zoom", "live"];
   const ALL = "all";
   const CUSTOM = "custom";
   const OWN = "own";
@@ -54,6 +54,7 @@
     byId("frame").classList.add("is-waiting");
     chosen = { ...next, turn: (turn += 1) };
     setTimeout(askIfUp, PATIENCE, turn);
+    document.dispatchEvent(new CustomEvent("liqheat:chosen", { detail: chosen }));
     return chosen;
   }
 

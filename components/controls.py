@@ -35,6 +35,9 @@ CUSTOM = "custom"
 
 ALL_EXCHANGES = "all"
 
+LIVE = "live"
+"""The one value of the switch by which a page follows new data."""
+
 OWN = "own"
 """In a selector, the model's own profile or side rule; a browser's select knows no empty value."""
 
@@ -91,6 +94,13 @@ def exchange_options(
             label.append(connection_sign(told[exchange]))
         options.append({"label": label, "value": exchange, "disabled": exchange in waiting})
     return options
+
+
+def live_switch() -> html.Div:
+    """Return the switch and a sign that says when data last moved; hidden until it is of use."""
+    switch = _chips("Live", ids.LIVE, [{"label": "Live", "value": LIVE}], "live-switch")
+    sign = html.Span(id=ids.LIVE_SIGN, className="live-sign")
+    return html.Div([switch, sign], id=ids.LIVE_CONTROL, className="live-control", hidden=True)
 
 
 def window_selector() -> html.Div:

@@ -14,6 +14,7 @@ SHORTCUTS = (
     ("L", "Linear or logarithmic colours"),
     ("H", "Heat on or off"),
     ("P", "Next palette"),
+    ("V", "Live on or off: whether the picture follows new data, where the server collects them"),
     ("S", "Copy a link to this view"),
     ("?", "This help"),
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from components import ids
 from components.accessibility import aria
@@ -10,6 +11,7 @@ from components.controls import (
     custom_range,
     exchange_selector,
     layer_selector,
+    live_switch,
     mapping_selector,
     model_selector,
     palette_selector,
@@ -23,6 +25,9 @@ from components.figure import empty_figure
 from components.header import icon_button, notice_bar, page_header
 from components.key_figures import empty_strip
 from components.legend import legend
+
+STATES_EVERY = 10_000
+"""Time between two looks at the exchanges' connections. [ms]"""
 
 GRAPH_CONFIG: Any = {
     "displaylogo": False,
@@ -56,7 +61,7 @@ def heatmap_page(links: html.Nav) -> html.Div:
     )
 
 
-def _memory() -> list[dcc.Location | dcc.Store]:
+def _memory() -> list[Component]:
     stores = (
         ids.ARRIVAL,
         ids.ADDRESS,
@@ -66,8 +71,14 @@ def _memory() -> list[dcc.Location | dcc.Store]:
         ids.SHOWN,
         ids.CURSOR,
         ids.READING_KEY,
+        ids.PULSE,
+        ids.FRESH,
     )
-    return [dcc.Location(id=ids.LOCATION, refresh=False), *(dcc.Store(id=name) for name in stores)]
+    return [
+        dcc.Location(id=ids.LOCATION, refresh=False),
+        dcc.Interval(id=ids.CLOCK, interval=STATES_EVERY, disabled=True),
+        *(dcc.Store(id=name) for name in stores),
+    ]
 
 
 def _header(links: html.Nav) -> html.Header:
@@ -93,6 +104,7 @@ def _question_bar() -> html.Div:
         [
             window_selector(),
             custom_range(),
+            live_switch(),
             html.Div(
                 [model_selector(), profile_selector(), side_rule_selector()],
                 className="model-controls",

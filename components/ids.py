@@ -44,6 +44,14 @@ READING = "reading"
 READING_CARD = "reading-card"
 READING_KEY = "reading-key"
 
+# What moves by itself.
+LIVE = "live"
+LIVE_CONTROL = "live-control"
+LIVE_SIGN = "live-sign"
+CLOCK = "clock"
+PULSE = "pulse"
+FRESH = "fresh"
+
 # Dialogs and actions.
 COPY_LINK = "copy-link"
 HELP = "help"

@@ -7,17 +7,26 @@ from dash import Dash
 from app.callbacks.address import register_address
 from app.callbacks.browser import register_browser_functions
 from app.callbacks.header import register_header
+from app.callbacks.live import States, register_live
 from app.callbacks.picture import register_picture
 from app.callbacks.profile import register_profile_editor
 from app.callbacks.reading import register_reading
 from app.heatmaps import Heatmaps
 
 
-def register_callbacks(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) -> None:
+def register_callbacks(
+    app: Dash,
+    heatmaps: Heatmaps,
+    pool: ThreadPoolExecutor,
+    *,
+    states: States | None = None,
+    collecting: bool = False,
+) -> None:
     """Connect the pages' controls to what they show."""
     register_header(app)
     register_address(app, heatmaps, pool)
     register_browser_functions(app)
-    register_picture(app, heatmaps, pool)
+    register_picture(app, heatmaps, pool, collecting=collecting)
+    register_live(app, heatmaps, pool, states=states, collecting=collecting)
     register_reading(app, heatmaps, pool)
     register_profile_editor(app, pool)

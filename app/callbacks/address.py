@@ -11,7 +11,7 @@ from app.heatmaps import Heatmaps
 from app.page_state import read_search, stored_state, write_search
 from app.threads import threaded
 from components import ids
-from components.controls import ALL_EXCHANGES, OWN, exchange_options, profile_names, select_options
+from components.controls import ALL_EXCHANGES, LIVE, OWN, profile_names, select_options
 
 
 def register_address(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) -> None:
@@ -34,6 +34,7 @@ def register_address(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) ->
         Output(ids.INTENSITY, "value"),
         Output(ids.THEME, "data"),
         Output(ids.ZOOM, "data"),
+        Output(ids.LIVE, "value"),
         Output(ids.NOTICE, "children"),
         Input(ids.LOCATION, "search"),
         Input(ids.ARRIVAL, "data"),
@@ -44,22 +45,18 @@ def register_address(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) ->
             raise PreventUpdate
         return control_values(heatmaps, arrival["search"] if arrival else search)
 
-    @app.callback(Output(ids.EXCHANGES, "options"), Input(ids.SYMBOL, "value"))
-    @threaded(pool)
-    def offer_exchanges(symbol: str | None) -> list[dict[str, Any]]:
-        return exchange_options(heatmaps.exchanges(symbol) if symbol else ())
-
     @app.callback(
         Output(ids.ADDRESS, "data"),
         Input(ids.STATE, "data"),
         Input(ids.INTENSITY, "value"),
+        Input(ids.LIVE, "value"),
         prevent_initial_call=True,
     )
     @threaded(pool)
-    def address(stored: dict[str, Any] | None, intensity: list[int]) -> str:
+    def address(stored: dict[str, Any] | None, intensity: list[int], live: list[str] | None) -> str:
         if stored is None:
             raise PreventUpdate
-        state, _ = stored_state(stored | {"intensity": intensity})
+        state, _ = stored_state(stored | {"intensity": intensity, "live": live != []})
         return write_search(state)
 
 
@@ -92,6 +89,7 @@ def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
         list(state.intensity),
         state.theme,
         state.zoom and state.zoom.model_dump(mode="json"),
+        [LIVE] if state.live else [],
         " ".join(problems),
     )
 

@@ -84,12 +84,12 @@ def browser(chromium, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def serve():
-    """Serve heatmaps on a free port; return the address."""
+    """Serve heatmaps on a free port; return the address. Options are those of `create_app`."""
     running = []
 
-    def start(heatmaps):
+    def start(heatmaps, **options):
         bound = listen("127.0.0.1", 0)
-        config = uvicorn.Config(create_app(Settings(), heatmaps), log_config=None)
+        config = uvicorn.Config(create_app(Settings(), heatmaps, **options), log_config=None)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

@@ -72,7 +72,7 @@ def test_the_price_tag_is_readable(theme):
 
 
 @pytest.mark.parametrize("name", list(THEMES))
-@pytest.mark.parametrize("colour", ["text", "muted", "long", "short", "accent"])
+@pytest.mark.parametrize("colour", ["text", "muted", "long", "short", "accent", "warning"])
 @pytest.mark.parametrize("ground", ["page", "panel"])
 def test_text_on_the_page_is_readable(name, colour, ground):
     colours = page_colours(name)

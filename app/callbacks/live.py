@@ -1,0 +1,94 @@
+"""The page that follows live data: exchanges' connections, and the picture when data changed."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from dash import Dash, Input, Output, State, no_update
+from dash.exceptions import PreventUpdate
+
+from app.callbacks.clientside import in_browser
+from app.callbacks.picture import OUTPUTS, picture_values
+from app.exchange_states import ExchangeState
+from app.heatmaps import Heatmaps
+from app.threads import threaded
+from components import ids
+from components.controls import exchange_options
+
+States = Callable[[], Sequence[ExchangeState]]
+
+
+def register_live(
+    app: Dash,
+    heatmaps: Heatmaps,
+    pool: ThreadPoolExecutor,
+    *,
+    states: States | None = None,
+    collecting: bool = False,
+) -> None:
+    """Connect what moves by itself; where the server does not collect, only its absence.
+
+    ``assets/live.js`` says by ``PULSE`` that the data changed, and puts the answer in ``FRESH``
+    into its places when the reader's hand is off the figure.
+    """
+    in_browser(app, "live.live", Input(ids.LIVE, "value"), Input(ids.LIVE_CONTROL, "hidden"))
+    in_browser(app, "live.fresh", Input(ids.FRESH, "data"))
+
+    @app.callback(
+        Output(ids.LIVE_CONTROL, "hidden"),
+        Output(ids.CLOCK, "disabled"),
+        Input(ids.LOCATION, "pathname"),
+    )
+    def offer_live(_path: str | None) -> tuple[bool, bool]:
+        return not collecting, not collecting
+
+    @app.callback(
+        Output(ids.EXCHANGES, "options"),
+        Input(ids.SYMBOL, "value"),
+        Input(ids.CLOCK, "n_intervals"),
+    )
+    @threaded(pool)
+    def offer_exchanges(symbol: str | None, _intervals: int | None) -> list[dict[str, Any]]:
+        stored = heatmaps.exchanges(symbol) if symbol else ()
+        return exchange_options(stored, states() if states else ())
+
+    @app.callback(
+        Output(ids.ARRIVAL, "data"),
+        Input(ids.CLOCK, "n_intervals"),
+        State(ids.SYMBOL, "value"),
+        State(ids.LOCATION, "search"),
+        prevent_initial_call=True,
+    )
+    @threaded(pool)
+    def begin(_intervals: int | None, symbol: str | None, search: str | None) -> dict[str, str]:
+        """Arrive once more when the first market is stored."""
+        if symbol or not heatmaps.symbols():
+            raise PreventUpdate
+        return {"search": search or ""}
+
+    @app.callback(
+        Output(ids.FRESH, "data"),
+        Input(ids.PULSE, "data"),
+        State(ids.STATE, "data"),
+        State(ids.INTENSITY, "value"),
+        prevent_initial_call=True,
+    )
+    @threaded(pool)
+    def refresh(
+        pulse: dict[str, int] | None, stored: dict[str, Any] | None, intensity: list[int]
+    ) -> dict[str, Any]:
+        if pulse is None or stored is None:
+            raise PreventUpdate
+        values = picture_values(heatmaps, stored, intensity, collecting=collecting)
+        number = pulse["number"]
+        return {"pulse": number, "turn": stored.get("turn"), "props": named(values, number)}
+
+
+def named(values: Sequence[Any], pulse: int) -> dict[str, dict[str, Any]]:
+    """Return a picture's values by component and property, without those that stay as they are."""
+    props: dict[str, dict[str, Any]] = {}
+    for (component, name), value in zip(OUTPUTS, values, strict=True):
+        if value is not no_update:
+            props[component] = {name: value}
+    props[ids.SHOWN]["data"] |= {"pulse": pulse}
+    return props
