@@ -154,6 +154,8 @@ class _Turn:
 class Memory(Generic[Value]):
     """The most recently used values, each computed by one thread while others wait for it.
 
+    Of each key one version is kept: what follows from data that change does not pile up.
+
     Parameters
     ----------
     capacity : int
@@ -169,42 +171,48 @@ class Memory(Generic[Value]):
         self._weigh = weigh
         self._name = name
         self._tally = Tally()
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+        self._values: OrderedDict[Hashable, tuple[Hashable, Value]] = OrderedDict()
         self._weights: dict[Hashable, int] = {}
         self._total = 0
         self._lock = threading.Lock()
         self._turns: dict[Hashable, _Turn] = {}
 
-    def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """Return the value of ``key``, computed if it is not there.
+    def get(self, key: Hashable, compute: Callable[[], Value], version: Hashable = None) -> Value:
+        """Return the value of ``key``, computed if it is not there in this version.
 
         A computation that raises is not kept: whoever waited for it tries again.
         """
-        if (value := self.peek(key)) is not None:
+        if (value := self.peek(key, version)) is not None:
             return value
         with self._turn(key):
             with self._lock:
-                known, value = key in self._values, self._values.get(key)
-            if known:
+                kept = self._values.get(key)
+            if kept is not None and kept[0] == version:
                 self._tally.wait()
-                return value  # type: ignore[return-value]
+                return kept[1]
             value = self._compute(compute)
-            self._keep(key, value)
+            self._keep(key, version, value)
         return value
 
-    def peek(self, key: Hashable) -> Value | None:
-        """Return the value of ``key`` if it is there, at once; only that counts."""
+    def peek(self, key: Hashable, version: Hashable = None) -> Value | None:
+        """Return the value of ``key`` if it is there in this version, at once; only that counts."""
         start = perf_counter()
         with self._lock:
-            if key not in self._values:
+            kept = self._values.get(key)
+            if kept is None or kept[0] != version:
                 return None
             self._values.move_to_end(key)
-            value = self._values[key]
         self._tally.hit(perf_counter() - start)
-        return value
+        return kept[1]
+
+    def last(self, key: Hashable) -> Value | None:
+        """Return the value of ``key`` in whatever version it is there; does not count."""
+        with self._lock:
+            kept = self._values.get(key)
+        return kept[1] if kept is not None else None
 
     def __contains__(self, key: Hashable) -> bool:
-        """Return whether the value of ``key`` is there; does not count."""
+        """Return whether a value of ``key`` is there, of any version; does not count."""
         with self._lock:
             return key in self._values
 
@@ -221,13 +229,14 @@ class Memory(Generic[Value]):
         finally:
             self._tally.compute(perf_counter() - start)
 
-    def _keep(self, key: Hashable, value: Value) -> None:
+    def _keep(self, key: Hashable, version: Hashable, value: Value) -> None:
         weight = self._weigh(value)
         left = []  # Given up outside the lock: it may take a while.
         with self._lock:
-            self._values[key] = value
+            self._total += weight - self._weights.get(key, 0)
+            self._values[key] = version, value
+            self._values.move_to_end(key)
             self._weights[key] = weight
-            self._total += weight
             while len(self._values) > 1 and self._total > self._capacity:
                 oldest, gone = self._values.popitem(last=False)
                 self._total -= self._weights.pop(oldest)

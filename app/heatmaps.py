@@ -1,28 +1,24 @@
 """Validate → load → book → rasterise: the one path from a request to a heatmap."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from app.books import Books
 from app.cache import CacheStats, DiskCache, Memory, nbytes
 from app.errors import NoData
-from app.history import book_start, mapped_from
+from app.history import mapped_from
 from app.market_choice import choose_markets
-from app.markets import load_market
 from app.moment import MomentMap, known_at, moment_of
 from app.request import HeatmapRequest
 from app.settings import Settings
-from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
+from app.stored_book import StoredBook, time64
 from app.stored_maps import plain_grid, read_maps
-from app.version import program_version
 from app.views import Grid, Maps, draw, draw_maps, grid_of, level_range
 from components.view import HeatmapView
-from engine.models import FlowModel
 from ingest.coverage import MarketCoverage
 from ingest.store import Store
 
-_BOOKS_BYTES = 1_000_000_000
 _VIEWS_BYTES = 300_000_000
 
 
@@ -49,9 +45,9 @@ class Heatmaps(Protocol):
 class StoredHeatmaps:
     """Heatmaps of what a database holds.
 
-    Books are kept by all that determines them: engine, market, start, model and the watermark of
-    the stored data, so that new rows make new keys and nothing has to be invalidated. A book
-    begins with the data, whatever the window, so that windows and zooms of one map agree.
+    Everything is kept with the watermark of the data that it was made of, so that nothing has to
+    be invalidated. A book begins with the data, whatever the window, so that windows and zooms of
+    one map agree.
     """
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -59,11 +55,10 @@ class StoredHeatmaps:
         self._settings = settings
         self.disk = DiskCache(settings.cache_dir, settings.cache_megabytes)
         """Results as bytes, kept over restarts."""
-        self._books: Memory[StoredBook] = Memory(_BOOKS_BYTES, nbytes, "books")
+        self._books = Books(store, self.disk, settings.warmup_days)
         self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes, "maps")
         self._moments: Memory[MomentMap] = Memory(_VIEWS_BYTES, nbytes, "moments")
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes, "views")
-        # Only the last list is kept, however little it weighs: there is one for every state.
         self._lists: Memory[list[MarketCoverage]] = Memory(0, len, "markets")
         self._simulated = store.is_simulated()
 
@@ -127,7 +122,7 @@ class StoredHeatmaps:
             If the request can't be: an unknown model, an unusable profile.
         """
         watermark = self._store.watermark(request.exchanges, request.symbol)
-        return self._views.get((request, watermark), lambda: self._draw_view(request))
+        return self._views.get(request, lambda: self._draw_view(request), watermark)
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""
@@ -140,8 +135,8 @@ class StoredHeatmaps:
 
     def maps(self, request: HeatmapRequest) -> Maps:
         """Return the maps alone, cheaper than the view; raises as `view` does."""
-        watermark = self._store.watermark(request.exchanges, request.symbol)
-        return self._maps.get((request, watermark), lambda: self._draw_maps(request, watermark))
+        watermark = self._store.map_watermark(request.exchanges, request.symbol)
+        return self._maps.get(request, lambda: self._draw_maps(request, watermark), watermark)
 
     def moment(
         self, request: HeatmapRequest, time: datetime, since: datetime | None = None
@@ -157,9 +152,12 @@ class StoredHeatmaps:
         since : datetime, optional
             Count only levels born after it.
         """
-        watermark = self._store.watermark(request.exchanges, request.symbol)
-        key = (request, time, since, watermark)
-        return self._moments.get(key, lambda: self._find_moment(request, time, since, watermark))
+        watermark = self._store.map_watermark(request.exchanges, request.symbol)
+        return self._moments.get(
+            (request, time, since),
+            lambda: self._find_moment(request, time, since, watermark),
+            watermark,
+        )
 
     def grid(self, request: HeatmapRequest) -> Grid:
         """Return the grid on which a request is answered; raises as `view` does."""
@@ -169,7 +167,7 @@ class StoredHeatmaps:
     def markets(self) -> list[MarketCoverage]:
         """Return what is stored of each market."""
         # Counting the rows of a large database takes a while, asking whether they changed does not.
-        return self._lists.get(self._store.watermark(), self._store.markets)
+        return self._lists.get("markets", self._store.markets, self._store.map_watermark())
 
     def _draw_maps(self, request: HeatmapRequest, watermark: str) -> Maps:
         kept = self._read_maps(request, watermark)
@@ -182,7 +180,7 @@ class StoredHeatmaps:
         """Return maps from stored snapshots where these hold them and are quicker than books."""
         markets, model = self._markets(request.symbol, request.exchanges), request.assumed()
         # Drawing from a book at hand is quicker than reading, and that quicker than a book at rest.
-        if all(self._book_name(market, request, model) in self._books for market in markets):
+        if all(self._books.at_hand(market, request, model) for market in markets):
             return None
         return read_maps(
             self._store,
@@ -232,42 +230,13 @@ class StoredHeatmaps:
     def _stored(self, request: HeatmapRequest) -> list[StoredBook]:
         model = request.assumed()
         return [
-            self._book(market, request, model)
+            self._books.get(market, request, model)
             for market in self._markets(request.symbol, request.exchanges)
         ]
 
     def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""
         return choose_markets(self.markets(), symbol, exchanges)
-
-    def _book(
-        self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel
-    ) -> StoredBook:
-        name = self._book_name(market, request, model)
-        return self._books.get(name, lambda: self._load_book(name, market, request, model))
-
-    def _book_name(self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel) -> str:
-        # Of this market alone, so that a book serves every choice of exchanges.
-        watermark = self._store.watermark((market.exchange,), market.symbol)
-        # The watermark may be newer than the market: rows may have arrived in between.
-        span = self._book_start(market, request), market.last
-        key = (program_version(), market.exchange, market.symbol, span, watermark, model)
-        return hashlib.sha256(repr(key).encode()).hexdigest()
-
-    def _book_start(self, market: MarketCoverage, request: HeatmapRequest) -> datetime:
-        return book_start(market, request.history or request.start, self._settings.warmup_days)
-
-    def _load_book(
-        self, name: str, market: MarketCoverage, request: HeatmapRequest, model: FlowModel
-    ) -> StoredBook:
-        kept = self.disk.get(name)
-        stored = from_bytes(kept, market, model.parameters) if kept else None
-        if stored is None:
-            start = self._book_start(market, request)
-            bars = self._store.bars(market.exchange, market.symbol, start, market.last)
-            stored = build_stored(load_market(self._store, bars), model)
-            self.disk.set(name, to_bytes(stored))
-        return stored
 
 
 def _minute(time: datetime) -> str:

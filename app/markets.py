@@ -1,10 +1,10 @@
 """From stored rows to the engine's market."""
 
+from dataclasses import fields, replace
 from datetime import UTC
-from typing import Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import NoData
 from engine.margin import LeverageTier, MarginRules
@@ -52,14 +52,18 @@ def load_market(store: Store, bars: Bars) -> Market:
         margin=_rules(store.leverage_tiers(exchange, symbol)) or margin_rules(exchange, symbol),
         crossing_high=np.where(marked, bars.mark_high[kept], bars.high[kept]),
         crossing_low=np.where(marked, bars.mark_low[kept], bars.low[kept]),
-        crossing_price=_crossing_price(marked),
+        marked=marked,
     )
 
 
-def _crossing_price(marked: NDArray[np.bool_]) -> Literal["mark", "last", "mark or last"]:
-    if not marked.any():
-        return "last"
-    return "mark" if marked.all() else "mark or last"
+def part(market: Market, bars: slice) -> Market:
+    """Return some of a market's bars; its initial open interest stays that of the whole."""
+    arrays: dict[str, Any] = {
+        field.name: value[bars]
+        for field in fields(market)
+        if isinstance(value := getattr(market, field.name), np.ndarray)
+    }
+    return replace(market, **arrays)
 
 
 def _rules(rows: Arrays) -> tuple[MarginRules, ...]:

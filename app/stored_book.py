@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -49,15 +49,15 @@ class StoredBook:
         The model's result.
     candles : Candles
         Last-price candles of the same bars.
-    crossing_price : str
-        ``"mark"``, ``"last"`` or ``"mark or last"``: which price kills levels.
+    marked : ndarray of bool, shape (n,)
+        Which bars' levels the mark price kills; the last price those of the others.
     assumed_margin : bool
         Whether its leverage tiers stand in for unknown ones.
     """
 
     book: LevelBook
     candles: Candles
-    crossing_price: str
+    marked: NDArray[np.bool_]
     assumed_margin: bool
 
     @property
@@ -70,6 +70,28 @@ class StoredBook:
     def stop(self) -> np.datetime64:
         """Moment until which the last state stands: `LASTING` after the last bar. [UTC]"""
         return self.book.stop + LASTING
+
+    @property
+    def crossing_price(self) -> str:
+        """Which price kills levels: ``"mark"``, ``"last"`` or ``"mark or last"``."""
+        if not self.marked.any():
+            return "last"
+        return "mark" if self.marked.all() else "mark or last"
+
+    def until(self, time: np.datetime64) -> "StoredBook":
+        """Return it as it stood at a moment: of the bars that had ended by then. [UTC]"""
+        book = self.book.until(time)
+        bars = slice(0, len(book))
+        candles = Candles(*(getattr(self.candles, name)[bars] for name in _CANDLES))
+        return replace(self, book=book, candles=candles, marked=self.marked[bars])
+
+    def extended(self, book: LevelBook, market: Market) -> "StoredBook":
+        """Return it with a book that has grown by the bars of a market."""
+        columns = (market.open_time, market.open, market.high, market.low, market.close)
+        known = (getattr(self.candles, name) for name in _CANDLES)
+        candles = Candles(*(np.concatenate(pair) for pair in zip(known, columns, strict=True)))
+        marked = np.concatenate((self.marked, _marked(market)))
+        return replace(self, book=book, candles=candles, marked=marked)
 
     def is_known(self, start: np.datetime64, stop: np.datetime64) -> bool:
         """Return whether there is a state anywhere in ``start <= time < stop``."""
@@ -86,9 +108,13 @@ def build_stored(market: Market, model: LiquidationModel) -> StoredBook:
     return StoredBook(
         book=model.build_book(market),
         candles=Candles(market.open_time, market.open, market.high, market.low, market.close),
-        crossing_price=market.crossing_price,
+        marked=_marked(market),
         assumed_margin=any(rules.assumed for rules in market.margin),
     )
+
+
+def _marked(market: Market) -> NDArray[np.bool_]:
+    return np.zeros(len(market), np.bool_) if market.marked is None else market.marked
 
 
 def to_bytes(stored: StoredBook) -> bytes:
@@ -131,7 +157,7 @@ def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> Stored
     return StoredBook(
         book=book,
         candles=Candles(*(arrays[f"candles_{name}"] for name in _CANDLES)),
-        crossing_price=str(arrays["crossing_price"]),
+        marked=arrays["marked"],
         assumed_margin=bool(arrays["assumed_margin"]),
     )
 
@@ -143,7 +169,7 @@ def _arrays(stored: StoredBook) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "interval", np.array(book.interval // timedelta(microseconds=1))
     yield "last_stop", np.array(book.last.stop)
     yield "last", np.array([book.last.open_interest, book.last.known], np.float64)
-    yield "crossing_price", np.array(stored.crossing_price)
+    yield "marked", stored.marked
     yield "assumed_margin", np.array(stored.assumed_margin)
     for name in _CANDLES:
         yield f"candles_{name}", getattr(stored.candles, name)

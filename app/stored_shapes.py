@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 _SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "candles_open_time": ("datetime64[us]", ("n",)),
     **{f"candles_{name}": ("float64", ("n",)) for name in ("open", "high", "low", "close")},
+    "marked": ("bool", ("n",)),
     "open_interest": ("float64", ("n + 1",)),
     **{
         f"bars_{name}": ("float64", ("n",))

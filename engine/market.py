@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +39,8 @@ class Market:
         The exchange's margin rules, dated, oldest first.
     crossing_high, crossing_low : ndarray, shape (n,)
         Range that liquidates: of the mark price where stored, of the last price elsewhere. [quote]
-    crossing_price : {"mark", "last", "mark or last"}
-        Which it is; ``"mark or last"`` where mark prices are stored for some bars only.
+    marked : ndarray of bool, shape (n,), or None
+        Which bars' crossing range is of the mark price; None where none's is.
     """
 
     exchange: str
@@ -60,7 +59,7 @@ class Market:
     margin: tuple[MarginRules, ...]
     crossing_high: Floats
     crossing_low: Floats
-    crossing_price: Literal["mark", "last", "mark or last"] = "last"
+    marked: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         """Return the number of bars."""

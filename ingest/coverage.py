@@ -28,8 +28,8 @@ class MarketCoverage:
         Stored candles of all intervals.
     open_interest_first, open_interest_last : datetime or None
         First and last sample of open interest. [UTC]
-    open_interest_rows, liquidation_rows, mark_rows : int
-        Stored samples of open interest, liquidations, and mark-price candles.
+    open_interest_rows : int
+        Stored samples of open interest.
     """
 
     exchange: str
@@ -41,8 +41,6 @@ class MarketCoverage:
     open_interest_first: datetime | None
     open_interest_last: datetime | None
     open_interest_rows: int
-    liquidation_rows: int
-    mark_rows: int
 
     @property
     def is_mapped(self) -> bool:
@@ -52,7 +50,7 @@ class MarketCoverage:
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Self:
         """Return a row of ``sql/markets.sql``."""
-        exchange, symbol, intervals, first, last, rows, oi_first, oi_last, *counts = row
+        exchange, symbol, intervals, first, last, rows, oi_first, oi_last, samples = row
         return cls(
             exchange=exchange,
             symbol=symbol,
@@ -62,9 +60,7 @@ class MarketCoverage:
             rows=rows,
             open_interest_first=oi_first and _aware(oi_first),
             open_interest_last=oi_last and _aware(oi_last),
-            open_interest_rows=counts[0],
-            liquidation_rows=counts[1],
-            mark_rows=counts[2],
+            open_interest_rows=samples,
         )
 
 

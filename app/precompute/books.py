@@ -1,17 +1,15 @@
 """A market's level book: computed whole, or grown from a checkpoint."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from app.errors import NoData
-from app.markets import load_market
+from app.markets import load_market, part
 from app.precompute.inputs import Inputs, digests
 from app.precompute.pieces import floor_to
 from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
-from components.view import Candles
 from engine.book import LevelBook
 from engine.growth import GrowingBook
 from engine.market import Market
@@ -74,10 +72,10 @@ def grown_book(store: Store, inputs: Inputs, model: FlowModel, kept: Checkpoint)
     head, tail = _split(load_market(store, known), settled(inputs))
     new = None
     if len(head):
-        stored = _extended(stored, growing.append(head), head)
+        stored = stored.extended(growing.append(head), head)
         new = _checkpoint(store, inputs, stored)
     if len(tail):
-        stored = _extended(stored, growing.append(tail), tail)
+        stored = stored.extended(growing.append(tail), tail)
     return Computed(stored.book, new, stored.crossing_price, stored.assumed_margin)
 
 
@@ -90,16 +88,7 @@ def _split(market: Market, moment: datetime) -> tuple[Market, Market]:
     """Return the bars that end by a moment, and the others."""
     ends = market.open_time + np.timedelta64(market.interval)
     ended = int(np.searchsorted(ends, time64(moment), side="right"))
-    return _slice(market, slice(0, ended)), _slice(market, slice(ended, None))
-
-
-def _slice(market: Market, bars: slice) -> Market:
-    arrays: dict[str, Any] = {
-        field.name: value[bars]
-        for field in fields(market)
-        if isinstance(value := getattr(market, field.name), np.ndarray)
-    }
-    return replace(market, **arrays)
+    return part(market, slice(0, ended)), part(market, slice(ended, None))
 
 
 def _lacks_takers(market: Market, model: FlowModel) -> bool:
@@ -110,16 +99,3 @@ def _lacks_takers(market: Market, model: FlowModel) -> bool:
 def _checkpoint(store: Store, inputs: Inputs, stored: StoredBook) -> Checkpoint:
     stop = stored.book.stop.astype("datetime64[us]").item().replace(tzinfo=UTC)
     return Checkpoint(stop, digests(store, inputs, [stop])[stop], to_bytes(stored))
-
-
-def _extended(stored: StoredBook, book: LevelBook, market: Market) -> StoredBook:
-    columns = (market.open_time, market.open, market.high, market.low, market.close)
-    known = (getattr(stored.candles, field.name) for field in fields(Candles))
-    candles = Candles(*(np.concatenate(pair) for pair in zip(known, columns, strict=True)))
-    crossing = {stored.crossing_price, market.crossing_price}
-    return replace(
-        stored,
-        book=book,
-        candles=candles,
-        crossing_price=crossing.pop() if len(crossing) == 1 else "mark or last",
-    )

@@ -11,6 +11,7 @@ SOURCES = (
     "engine/*.py",
     "components/view.py",
     "ingest/bars.py",
+    "ingest/changes.py",
     "ingest/columns.py",
     "ingest/coverage.py",
     "ingest/database.py",

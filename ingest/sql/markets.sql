@@ -19,22 +19,6 @@ open_interest_counts AS (
         count(*)  AS open_interest_rows
     FROM open_interest
     GROUP BY exchange, symbol
-),
-liquidation_counts AS (
-    SELECT
-        exchange,
-        symbol,
-        count(*) AS liquidation_rows
-    FROM liquidations
-    GROUP BY exchange, symbol
-),
-mark_counts AS (
-    SELECT
-        exchange,
-        symbol,
-        count(*) AS mark_rows
-    FROM mark_candles
-    GROUP BY exchange, symbol
 )
 SELECT
     exchange,
@@ -45,11 +29,7 @@ SELECT
     rows,
     open_interest_first,
     open_interest_last,
-    coalesce(open_interest_rows, 0),
-    coalesce(liquidation_rows, 0),
-    coalesce(mark_rows, 0)
+    coalesce(open_interest_rows, 0)
 FROM candle_counts
 LEFT JOIN open_interest_counts USING (exchange, symbol)
-LEFT JOIN liquidation_counts USING (exchange, symbol)
-LEFT JOIN mark_counts USING (exchange, symbol)
 ORDER BY symbol, exchange;

@@ -137,7 +137,7 @@ def test_candles_come_from_an_exchange_that_has_them_in_the_window(store, heatma
 def test_other_exchanges_do_not_make_books_anew(store, tmp_path, monkeypatch):
     built = []
     monkeypatch.setattr(
-        "app.heatmaps.build_stored",
+        "app.books.build_stored",
         lambda market, model: built.append(market.exchange) or build_stored(market, model),
     )
     heatmaps = StoredHeatmaps(store, Settings(cache_dir=tmp_path / "cache"))
@@ -233,7 +233,7 @@ def test_new_rows_change_the_view_and_its_watermark(store, heatmaps):
 def test_rows_that_arrive_while_a_book_is_looked_up_are_in_the_next_map(
     store, heatmaps, monkeypatch
 ):
-    watermark, end = store.watermark, START + 600 * STEP
+    watermark, end = store.map_watermark, START + 600 * STEP
 
     def growing(exchanges=(), symbol=None):
         if exchanges == ("gate",) and len(store.bars("gate", "BTCUSDT", START, end).close) == 300:
@@ -241,7 +241,7 @@ def test_rows_that_arrive_while_a_book_is_looked_up_are_in_the_next_map(
         return watermark(exchanges, symbol)
 
     shorter(store, "gate", 0, 300)
-    monkeypatch.setattr(store, "watermark", growing)
+    monkeypatch.setattr(store, "map_watermark", growing)
     # The map of all asks for the watermark of one only where it looks up that one's book.
     heatmaps.maps(request(exchanges=(), start=START, stop=end))
     grown = heatmaps.maps(request(exchanges=(), start=START, stop=end))

@@ -123,6 +123,16 @@ def test_looking_does_not_wait_for_a_computation():
     assert seen == [None]
 
 
+def test_a_new_version_takes_the_place_of_the_old_one():
+    memory = Memory(100, len)
+    assert memory.get("a", lambda: "first", 1) == "first"
+    assert memory.peek("a", 2) is None
+    assert memory.last("a") == "first"
+    assert memory.get("a", lambda: "second", 2) == "second"
+    assert memory.get("a", lambda: "never", 2) == "second"
+    assert (memory.stats().entries, memory.stats().bytes) == (1, 6)
+
+
 def test_a_value_larger_than_the_memory_is_kept_until_the_next():
     memory = Memory(1, len)
     assert memory.get("a", lambda: "large") == "large"
