@@ -69,12 +69,43 @@ class Origin:
     client: Callable[[], HttpClient]
 
 
+class Cancelled(Exception):
+    """Somebody else has stopped it."""
+
+
+class Cancellation:
+    """Lets another thread stop a fetch, at once but for a file that is just being loaded."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._stop: Callable[[], None] | None = None
+
+    def cancel(self) -> None:
+        """Stop it, or keep it from beginning."""
+        with self._lock:
+            self._cancelled = True
+            if self._stop:
+                self._stop()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if it is to stop."""
+        if self._cancelled:
+            raise Cancelled
+
+    def stop_by(self, stop: Callable[[], None]) -> None:
+        """Name what makes the fetch look."""
+        with self._lock:
+            self._stop = stop
+
+
 def fetch(
     store: Store,
     archives: Sequence[Archive],
     origin: Origin,
     folder: Folder,
     progress: Progress | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Generator[Fetched, None, None]:
     """Bring files and load them as they come, in their order; yield what came of each.
 
@@ -93,9 +124,13 @@ def fetch(
         Where they lie meanwhile, or stay.
     progress : Progress, optional
         Where to note how far it is.
+    cancellation : Cancellation, optional
+        By which another thread may stop it.
 
     Raises
     ------
+    Cancelled
+        If another thread has stopped it.
     HttpError
         If the archive can't be asked for anything, at present or at all.
     OSError
@@ -103,7 +138,7 @@ def fetch(
     StoreError
         If the database can't take them.
     """
-    progress = progress or Progress()
+    progress, cancellation = progress or Progress(), cancellation or Cancellation()
     progress.files = len(archives)
 
     def is_known(archive: Archive, digest: str) -> bool:
@@ -115,9 +150,12 @@ def fetch(
             downloads = Downloads(client, origin.url, folder, is_known, progress)
             await _in_order(downloads, archives, hand_over)
 
+    cancellation.check()
     with folder.held(), scratch_folder(store) as scratch, _background(bring) as background:
+        cancellation.stop_by(lambda: background.end(Cancelled()))
         for obtained in background:
             for one in obtained:
+                cancellation.check()
                 yield _settle(store, one, scratch, folder)
 
 

@@ -73,11 +73,11 @@ def scratch_folder(store: Store) -> Iterator[Path]:
 
     A killed run leaves its folder behind, and the next one takes it over.
     """
-    if store.path is None:
+    scratch = store.unpack_folder
+    if scratch is None:
         with tempfile.TemporaryDirectory(prefix="liqheat-") as folder:
             yield Path(folder)
         return
-    scratch = store.path.with_name(f"{store.path.name}.unpacked")
     try:
         yield scratch
     finally:

@@ -78,9 +78,19 @@ class Store:
     def lock_down(self) -> None:
         """Keep DuckDB from anything but this database: files, extensions, settings.
 
-        For a process that answers strangers. Files can't be loaded afterwards.
+        For a process that answers strangers. Of all files it can only read those that are unpacked
+        into `unpack_folder`, so that archives can still be loaded, but not other files.
         """
+        folder = self.unpack_folder
+        # A path that leads there by links is another one to DuckDB.
+        readable = {str(folder.absolute()), str(folder.resolve())} if folder else set()
+        self._connection.execute(statement("allow_folders"), {"folders": sorted(readable)})
         self._connection.execute(statement("lock_down"))
+
+    @property
+    def unpack_folder(self) -> Path | None:
+        """Folder beside the database that files are unpacked in; none in memory."""
+        return self.path and self.path.with_name(f"{self.path.name}.unpacked")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one reader; cursors are not shared between threads."""

@@ -16,7 +16,6 @@ from app.http_client import make_client
 from app.settings import Settings
 
 if TYPE_CHECKING:
-    from ingest.adapters.adapter import Adapter
     from ingest.backfill import Progress
     from ingest.backfill_jobs import Outcome, Work
     from ingest.backfill_plan import Wish
@@ -54,17 +53,25 @@ def backfill(
     that was stopped is simply started again. Exchanges keep some kinds for a
     few days only, and say so first. For years of Binance, use "liqheat fetch".
     """
+    from app.backfills import (
+        backfill_adapters,
+        backfill_kinds,
+        backfill_notes,
+        backfill_works,
+        outcomes_of,
+    )
     from ingest.store import Store
 
     settings = load_settings(database=database)
     now = _now()
     wish = _wish(symbol, interval, start, stop, now)
-    wanted, adapters = _kinds(kinds), _adapters(exchange, settings)
+    wanted, adapters = backfill_kinds(kinds), backfill_adapters(exchange, settings)
     with Store.open(settings.database) as store:
         refuse_simulated(store)
-        works = _prepared(store, adapters, wish, wanted, now)
-        outcomes = [job.outcome for work in works for job in work.jobs]
-        _tell(outcomes)
+        works = backfill_works(store, adapters, wish, wanted, now)
+        outcomes = outcomes_of(works)
+        for sentence in backfill_notes(outcomes):  # before anything is asked for
+            typer.echo(sentence, err=True)
         try:
             _run(store, settings, works)
         except KeyboardInterrupt:
@@ -81,77 +88,18 @@ def _now() -> datetime:
 
 
 def _wish(symbol: str, interval: str, start: str | None, stop: str | None, now: datetime) -> "Wish":
-    from ingest.backfill_plan import INTERVALS, Wish
-    from ingest.intervals import SECONDS
-    from ingest.symbols import split_symbol
+    from app.backfills import backfill_wish
 
-    market = symbol.strip().upper()
-    if split_symbol(market) is None:
-        raise ValueError(f"--symbol must be like BTCUSDT, but is {symbol!r}")
-    if interval not in INTERVALS:
-        raise ValueError(f"--interval must be one of {', '.join(INTERVALS)}, but is {interval!r}")
     last = min(parse_time("--stop", stop), now) if stop else now
     first = parse_time("--start", start) if start else last - timedelta(days=_DAYS)
-    if first >= last:
-        raise ValueError(
-            f"--start must be before --stop and now, but is {first:%Y-%m-%d %H:%M} and those are "
-            f"{last:%Y-%m-%d %H:%M} (UTC)"
-        )
-    return Wish(market, timedelta(seconds=SECONDS[interval]), first, last)
-
-
-def _kinds(text: str | None) -> list[str]:
-    from ingest.backfill_plan import KINDS
-
-    wanted = _parts(text) if text is not None else list(KINDS)
-    if not wanted or not set(wanted) <= set(KINDS):
-        raise ValueError(f"--kinds must be of {', '.join(KINDS)}, but is {text!r}")
-    return wanted
-
-
-def _adapters(text: str, settings: Settings) -> "list[Adapter]":
-    from ingest.adapters import ADAPTERS, make_adapter
-
-    wanted = _parts(text)
-    if not wanted or not set(wanted) <= set(ADAPTERS):
-        raise ValueError(f"--exchange must be of {', '.join(ADAPTERS)}, but is {text!r}")
-    others = dict(one.split("=", 1) for one in settings.rest_urls)
-    return [make_adapter(one, rest_url=others.get(one)) for one in wanted]
-
-
-def _parts(text: str) -> list[str]:
-    """Return what commas separate, each once."""
-    return list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
-
-
-def _prepared(
-    store: "Store",
-    adapters: "Sequence[Adapter]",
-    wish: "Wish",
-    kinds: Sequence[str],
-    now: datetime,
-) -> "list[Work]":
-    from ingest.backfill_jobs import prepare
-
-    return [prepare(store, adapter, wish, kinds, now) for adapter in adapters]
-
-
-def _tell(outcomes: "Sequence[Outcome]") -> None:
-    """Say before anything is asked for what exchanges do not keep, or do not have."""
-    for outcome in outcomes:
-        if sentence := outcome.note or outcome.not_offered:
-            typer.echo(f"{outcome.exchange}, {outcome.kind}: {sentence}", err=True)
+    return backfill_wish(symbol, interval, first, last)
 
 
 def _run(store: "Store", settings: Settings, works: "Sequence[Work]") -> None:
-    from ingest.backfill import backfill as ask_exchanges
-
-    async def ask(progress: "Progress") -> None:
-        async with make_client(settings) as client:
-            await ask_exchanges(store, works, client, progress, _now)
+    from app.backfills import ask_exchanges
 
     with _shown_progress() as progress:
-        asyncio.run(ask(progress))
+        asyncio.run(ask_exchanges(store, settings, works, progress, make_client, _now))
 
 
 @contextmanager
@@ -183,6 +131,8 @@ def _print(outcomes: "Sequence[Outcome]") -> None:
     """Show what came, and what failed."""
     from rich.table import Table
 
+    from app.backfills import backfill_failures
+
     table = Table("Exchange", "Kind", title="Stored")
     for header in ("Rows added", "From", "To"):
         table.add_column(header, justify="right")
@@ -192,20 +142,8 @@ def _print(outcomes: "Sequence[Outcome]") -> None:
             table.add_row(one.exchange, one.kind, f"{one.added:,}", *times)
     if table.row_count:
         output().print(table)
-    for sentence in _failures(outcomes):
+    for sentence in backfill_failures(outcomes):
         typer.echo(sentence, err=True)
-
-
-def _failures(outcomes: "Sequence[Outcome]") -> list[str]:
-    """Return a sentence for each failure, with the kinds that it stands against."""
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for one in outcomes:
-        if one.failed:
-            kinds.setdefault((one.exchange, one.failed), []).append(one.kind)
-    return [
-        f"Failed: {exchange}, {', '.join(names)}: {why}."
-        for (exchange, why), names in kinds.items()
-    ]
 
 
 def _exit(outcomes: "Sequence[Outcome]", *, asked_by_name: bool) -> None:

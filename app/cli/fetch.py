@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from ingest.downloading import Folder, Progress
     from ingest.fetching import Fetched
     from ingest.store import Store
-    from ingest.vision import Archive, Series
+    from ingest.vision import Archive
 
 NOTHING_DONE = 2
 SOME_FAILED = 1
-_LISTED = 20
 
 
 def fetch(
@@ -56,31 +55,27 @@ def fetch(
     started again. Binance's archive is under CC BY-NC-SA 4.0: not for
     commercial use.
     """
+    from app.fetches import fetch_wish
     from ingest import vision
 
     settings = load_settings(database=database)
     if exchange.strip().lower() != vision.EXCHANGE:
         raise ValueError(f"--exchange must be {vision.EXCHANGE}, but is {exchange!r}")
     today = datetime.now(UTC).date()
-    first, after = vision.parse_range(start, stop, today)
-    series = vision.parse_series(kinds)
-    market, spacing = vision.parse_symbol(symbol), vision.check_interval(interval)
-    archives = [
-        archive for one in series for archive in vision.archives(one, market, spacing, first, after)
-    ]
-    for note in filter(None, (vision.outside(one, first, after) for one in series)):
+    wish = fetch_wish(symbol, kinds, interval, start, stop, today)
+    for note in wish.notes:
         typer.echo(note, err=True)
-    if not archives:
+    if not wish.archives:
         raise typer.Exit(SOME_FAILED)
     typer.echo(f"{vision.LICENCE} Its terms: {vision.TERMS}", err=True)
-    _fetch(settings, archives, folder.expanduser(), today, keep=keep)
+    _fetch(settings, wish.archives, folder.expanduser(), today, keep=keep)
 
 
 def _fetch(
     settings: Settings, archives: "Sequence[Archive]", path: Path, today: "date", *, keep: bool
 ) -> None:
+    from app.fetches import FetchStopped
     from ingest.downloading import Folder
-    from ingest.http import HttpError
     from ingest.store import Store
 
     folder, fetched = Folder(path, keep), list["Fetched"]()
@@ -89,12 +84,8 @@ def _fetch(
         refuse_simulated(store)
         try:
             _collect(settings, store, archives, folder, fetched)
-        except HttpError as e:
-            stopped = f"{e}."
-        except OSError as e:
-            stopped = (
-                f"{e.filename or path}: {e.strerror or e}. Choose another folder with --folder."
-            )
+        except FetchStopped as e:
+            stopped = str(e)
         _report(store, fetched, folder, today)
     if stopped:
         typer.echo(
@@ -113,13 +104,12 @@ def _collect(
     fetched: "list[Fetched]",
 ) -> None:
     """Fetch files under a progress bar; ``fetched`` grows by what came of each."""
-    from ingest.fetching import Origin, fetch
+    from app.fetches import fetch_files
 
-    origin = Origin(settings.vision_url, lambda: make_client(settings))
     try:
         with (
             _shown_progress() as progress,
-            closing(fetch(store, archives, origin, folder, progress)) as found,
+            closing(fetch_files(store, settings, archives, folder, progress, make_client)) as found,
         ):
             fetched.extend(found)  # one by one, so that what is settled stays when it stops
     except KeyboardInterrupt:
@@ -174,18 +164,20 @@ def logged_above() -> Iterator[None]:
 
 def _report(store: "Store", fetched: "Sequence[Fetched]", folder: "Folder", today: "date") -> None:
     """Show what came, what is not in the archive, and what failed."""
+    from app.fetches import LISTED, missing_files
+
     console = output()
     loaded = [one.loaded for one in fetched if one.loaded]
     if fetched:
         _print_files(console, fetched)
     print_summary(console, loaded, store)
-    for line in _missing(fetched, today):
+    for line in missing_files(fetched, today):
         typer.echo(line, err=True)
     failed = [one for one in fetched if one.failed]
-    for one in failed[:_LISTED]:
+    for one in failed[:LISTED]:
         typer.echo(f"Failed: {one.failed}.", err=True)
-    if len(failed) > _LISTED:
-        typer.echo(f"Failed: {len(failed) - _LISTED:,} more.", err=True)
+    if len(failed) > LISTED:
+        typer.echo(f"Failed: {len(failed) - LISTED:,} more.", err=True)
     if folder.keep and loaded:
         typer.echo(f"The files are in {folder.path}.", err=True)
 
@@ -193,10 +185,12 @@ def _report(store: "Store", fetched: "Sequence[Fetched]", folder: "Folder", toda
 def _print_files(console: "Console", fetched: "Sequence[Fetched]") -> None:
     from rich.table import Table
 
+    from app.fetches import by_series
+
     table = Table("Kind", title="Files")
     for header in ("Wanted", "Loaded", "MB", "Known", "Not there", "Failed"):
         table.add_column(header, justify="right")
-    for series, ones in _by_series(fetched):
+    for series, ones in by_series(fetched):
         new = [one for one in ones if one.loaded and not one.loaded.known]
         known = sum(1 for one in ones if one.loaded and one.loaded.known)
         missing = sum(1 for one in ones if one.missing)
@@ -205,37 +199,6 @@ def _print_files(console: "Console", fetched: "Sequence[Fetched]") -> None:
         counts = (f"{n:,}" for n in (known, missing, failed))
         table.add_row(series.name, f"{len(ones):,}", f"{len(new):,}", f"{megabytes:,.1f}", *counts)
     console.print(table)
-
-
-def _by_series(fetched: "Sequence[Fetched]") -> "list[tuple[Series, list[Fetched]]]":
-    found: dict[Series, list[Fetched]] = {}
-    for one in fetched:
-        found.setdefault(one.archive.series, []).append(one)
-    return list(found.items())
-
-
-def _missing(fetched: "Sequence[Fetched]", today: "date") -> Iterator[str]:
-    """Yield a sentence for each span of files that the archive has not, and why that is likely."""
-    from ingest.vision import spans, why_missing
-
-    for series, ones in _by_series(fetched):
-        reasons: dict[str, list[Archive]] = {}
-        for one in ones:
-            if one.missing:
-                reasons.setdefault(why_missing(one.archive, today), []).append(one.archive)
-        for why, missing in reasons.items():
-            days = [
-                f"{first}"
-                if (last := stop.toordinal() - 1) == first.toordinal()
-                else f"{first} to {first.fromordinal(last)}"
-                for first, stop in spans(missing)
-            ]
-            more = f" and {len(days) - _LISTED:,} more" if len(days) > _LISTED else ""
-            listed = ", ".join(days[:_LISTED])
-            yield f"Not in the archive: {series.name} of {listed}{more} ({why})."
-    if fetched and all(one.missing for one in fetched):
-        symbol = fetched[0].archive.symbol
-        yield f"Nothing of {symbol} is there for these days: check how the symbol is spelled."
 
 
 def _exit(fetched: "Sequence[Fetched]", stopped: str) -> None:

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from ingest.downloading import Downloads, Folder, Progress
-from ingest.fetching import Origin, fetch
+from ingest.fetching import Cancellation, Cancelled, Origin, fetch
 from ingest.http import HttpClient, HttpError, Manners, NotFound, Rate, Unavailable
 from ingest.store import Store
 from ingest.vision import archives
@@ -46,7 +46,7 @@ def bring(server, store, tmp_path):
 
     often = Rate(10_000)
 
-    def run(files, *, keep=False, url=None, progress=None, into=None, **manners):
+    def run(files, *, keep=False, url=None, progress=None, into=None, cancellation=None, **manners):
         clock = Clock()
 
         def client():
@@ -54,7 +54,7 @@ def bring(server, store, tmp_path):
 
         origin = Origin(url or server.url, client)
         folder = Folder(tmp_path / "archives", keep)
-        with closing(fetch(into or store, files, origin, folder, progress)) as found:
+        with closing(fetch(into or store, files, origin, folder, progress, cancellation)) as found:
             return list(found)
 
     return run
@@ -371,3 +371,36 @@ def test_the_database_is_the_same_whatever_went_wrong(bring, server, store, tmp_
     bring(files)
     store.close()
     assert differences(tmp_path / "market.duckdb", tmp_path / "undisturbed.duckdb") == []
+
+
+def test_another_thread_stops_it_while_the_archive_is_silent_and_the_next_run_ends_it(
+    bring, store, server, tmp_path
+):
+    files = wanted("klines")
+    cancellation, asked, released = Cancellation(), threading.Event(), threading.Event()
+
+    def wait(handler, body):
+        asked.set()
+        hold(released, 100)(handler, body)
+
+    server.answer(files[3].name, wait)
+    watcher = threading.Thread(target=lambda: asked.wait(60) and cancellation.cancel())
+    watcher.start()
+    try:
+        with pytest.raises(Cancelled):
+            bring(files, cancellation=cancellation, timeout=60)
+        assert not released.is_set()
+    finally:
+        released.set()
+        watcher.join()
+    assert rows(store, "candles") < 6 * 33
+    bring(files)
+    assert rows(store, "candles") == 6 * 33
+
+
+def test_a_fetch_that_was_stopped_before_it_began_asks_nothing(bring, server):
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(Cancelled):
+        bring(wanted("klines"), cancellation=cancellation)
+    assert server.asked == []

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -355,6 +356,41 @@ def test_a_store_that_is_locked_down_reads_and_writes_only_itself(tmp_path):
             cursor.execute("SELECT * FROM read_csv($path)", {"path": str(secret)})
         with store.cursor() as cursor, pytest.raises(duckdb.InvalidInputException):
             cursor.execute("SET GLOBAL enable_external_access = true")
+
+
+@pytest.mark.parametrize("way", ["absolute", "relative", "by a link"])
+def test_a_store_that_is_locked_down_reads_what_is_unpacked_for_it_and_nothing_beside(
+    tmp_path, monkeypatch, way
+):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    begin = {"absolute": folder, "relative": Path("data"), "by a link": tmp_path / "link"}[way]
+    with Store.open(begin / "market.duckdb") as store:
+        store.lock_down()
+        store.unpack_folder.mkdir()
+        (store.unpack_folder / "unpacked.csv").write_text("1,2\n")
+        beside = [folder / "secret.csv", folder / "market.duckdb.unpacked2" / "secret.csv"]
+        for path in beside:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("1,2\n")
+        (store.unpack_folder / "link.csv").symlink_to(folder / "secret.csv")
+        query = "SELECT * FROM read_csv($path, header = false)"
+
+        def read(path):
+            with store.cursor() as cursor:
+                return cursor.execute(query, {"path": str(path)}).fetchall()
+
+        assert read(store.unpack_folder / "unpacked.csv") == [(1, 2)]
+        around = [store.unpack_folder / ".." / "secret.csv", store.unpack_folder / "link.csv"]
+        for path in [*beside, *around, Path("/etc/passwd")]:
+            with pytest.raises(duckdb.PermissionException):
+                read(path)
+        with store.cursor() as cursor, pytest.raises(duckdb.PermissionException):
+            cursor.execute("ATTACH $path AS other", {"path": str(folder / "other.duckdb")})
+        with store.cursor() as cursor, pytest.raises(duckdb.InvalidInputException):
+            cursor.execute("SET GLOBAL allowed_directories = ['/']")
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -1,0 +1,2 @@
+-- Leave these folders to be read when nothing else may be.
+SET GLOBAL allowed_directories = $folders;
