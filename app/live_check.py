@@ -24,6 +24,7 @@ from ingest.adapters.adapter import Adapter, Context, PayloadError, Request
 from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.backfill_plan import sampling_interval
 from ingest.connection import Proxy
+from ingest.following import all_pages
 from ingest.http import HttpClient, HttpError, Unavailable
 from ingest.http_reasons import printable
 from ingest.polling import ask
@@ -235,7 +236,8 @@ async def _answer(
 ) -> Answer:
     """Return what is answered; note if the exchange need not be asked for more."""
     try:
-        rows = [row for one in requests() for row in read(await ask(client, adapter, one))]
+        pages = all_pages(requests(), lambda one: ask(client, adapter, one))
+        rows = [row async for text in pages for row in read(text)]
     except Unavailable as e:
         found.unreachable = _words(e)
         return Answer(kind, failed=_words(e))

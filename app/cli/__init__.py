@@ -39,6 +39,11 @@ COMMANDS = (
         "app.cli.precompute",
         "Compute snapshots of maps and store them in the database.",
     ),
+    Command(
+        "validate",
+        "app.cli.validate",
+        "Compare the map with positions and liquidations that were observed.",
+    ),
     Command("simulate", "app.cli.simulate", "Make the simulated market with known truth."),
     Command("bench", "app.cli.bench", "Measure the speed of the engine and of ingestion."),
     Command(

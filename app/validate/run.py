@@ -1,0 +1,357 @@
+"""Compare what was observed with the map of before, as it comes."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from app.errors import NoData
+from app.heatmaps import StoredHeatmaps
+from app.moment import MomentMap
+from app.request import HeatmapRequest
+from app.validate.lines import (
+    Line,
+    LinesFile,
+    LiquidationLine,
+    MapLine,
+    PositionLine,
+    RunLine,
+    SummaryLine,
+)
+from app.validate.summary import Summary, summarise
+from app.validate.zones import STEP, Reach, Zones, zones_of
+from app.version import program_version
+from engine.snapshots import moment
+from engine.version import engine_version
+from ingest.coverage import MarketCoverage
+from ingest.positions import observed_positions
+from ingest.store import Arrays, Store
+
+EXCHANGE = "hyperliquid"
+"""Whose positions can be observed."""
+
+BAR = timedelta(minutes=5)
+"""Length of the bars that are collected, so that maps change as often."""
+
+SETTLED = timedelta(seconds=15)
+"""So long after a bar's end all is known that is in it: what is seen sooner is compared with the
+map of the bar before."""
+
+AGAIN = timedelta(hours=1)
+"""How often the same position is compared."""
+
+_PATIENCE = timedelta(minutes=1)
+_REACH_BACK = 2 * AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is compared with what.
+
+    Attributes
+    ----------
+    symbol : str
+        Of the map and of the positions.
+    exchanges : tuple of str
+        Whose map.
+    model, profile : str
+        What it assumes; the model's own profile if empty.
+    reach : Reach
+        How far around the price, and how much of it is hot.
+    users : int
+        How many are followed.
+    """
+
+    symbol: str
+    exchanges: tuple[str, ...]
+    model: str
+    profile: str = ""
+    reach: Reach = field(default_factory=Reach)
+    users: int = 0
+
+    @property
+    def assumed(self) -> str:
+        """Model and profile in one word."""
+        return f"{self.model}, {self.profile}" if self.profile else self.model
+
+
+@dataclass(slots=True)
+class _Known:
+    """A map as of a moment, as far as it is compared: once computed it stays as it was."""
+
+    as_of: datetime
+    zones: Zones
+    watermark: str
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Compares what a database holds with its maps, and writes it down.
+
+    Attributes
+    ----------
+    store, heatmaps : Store, StoredHeatmaps
+        What was observed, and the maps.
+    terms : Terms
+        What to compare.
+    start : datetime
+        From when on; what was seen before is left alone.
+    file : LinesFile
+        Where lines go.
+    """
+
+    store: Store
+    heatmaps: StoredHeatmaps
+    terms: Terms
+    start: datetime
+    file: LinesFile
+    lines: list[Line] = field(default_factory=list)
+    _looked: datetime | None = None
+    _known: dict[datetime, _Known | None] = field(default_factory=dict)
+    _due: dict[tuple[str, int], datetime] = field(default_factory=dict)
+    _unmapped: dict[tuple[str, int], PositionLine] = field(default_factory=dict)
+    _liquidations: set[tuple[Any, ...]] = field(default_factory=set)
+
+    def begin(self) -> None:
+        """Write down the terms."""
+        self._write(
+            RunLine(
+                start=self.start,
+                symbol=self.terms.symbol,
+                exchanges=self.terms.exchanges,
+                model=self.terms.assumed,
+                within=self.terms.reach.within,
+                share=self.terms.reach.share,
+                step=STEP,
+                users=self.terms.users,
+                version=program_version(),
+                engine=engine_version(),
+            )
+        )
+
+    def look(self, now: datetime, *, last: bool = False) -> None:
+        """Compare what has come and can be compared by now.
+
+        The last look compares the rest, too, and notes what has no map.
+        """
+        since = max(self.start, (self._looked or self.start) - _REACH_BACK)
+        self._looked = now
+        spans = observed_positions(self.store, EXCHANGE, self.terms.symbol, since, now)
+        for row in _rows(spans):
+            self._see(row, now, last)
+        self._see_liquidations(since, now, last)
+        if last:
+            for key, line in self._unmapped.items():
+                if key not in self._due:
+                    self._write(line)
+
+    @property
+    def told(self) -> str:
+        """How far it is, for the reader."""
+        kinds = [line.kind for line in self.lines]
+        return f"{kinds.count('position'):,} positions, {kinds.count('liquidation'):,} liquidations"
+
+    def end(self, now: datetime) -> Summary:
+        """Write down what it came to, and return that."""
+        summary = summarise(self.lines)
+        self._write(SummaryLine(stop=now, summary=summary))
+        return summary
+
+    # Positions
+
+    def _see(self, row: dict[str, Any], now: datetime, last: bool) -> None:
+        """Compare a position once for as long as it stayed the same, and again when it is due."""
+        user = hashlib.sha256(str(row["user"]).lower().encode()).hexdigest()[:16]
+        key = user, int(row["side"])
+        first, until = _aware(row["first_seen"]), _aware(row["last_seen"])
+        due = self._due.get(key)
+        if until < self.start or (due is not None and until < due):
+            return
+        for time in _moments(max(first, self.start, due or self.start), until):
+            if not (last or self._is_ready(before(time), now)):
+                return
+            line = self._position(row, user, time)
+            if line.result != "no map":
+                self._due[key] = time + AGAIN
+                self._write(line)
+                return
+            self._unmapped.setdefault(key, line)
+
+    def _position(self, row: dict[str, Any], user: str, time: datetime) -> PositionLine:
+        price = float(row["liquidation_price"])
+        known = self._map(before(time))
+        common: dict[str, Any] = {
+            "time": time,
+            "user": user,
+            "side": int(row["side"]),
+            "quantity": float(row["quantity"]),
+            "entry_price": float(row["entry_price"]),
+            "leverage": float(row["leverage"]),
+            "isolated": bool(row["isolated"]),
+            "liquidation_price": None if np.isnan(price) else price,
+            "notional": float(row["quantity"] * (row["entry_price"] if np.isnan(price) else price)),
+            "model": self.terms.assumed,
+            "engine": engine_version(),
+        }
+        if known is None:
+            return PositionLine(**common, result="no map")
+        common |= {"as_of": known.as_of, "watermark": known.watermark}
+        if np.isnan(price):
+            return PositionLine(**common, result="no price")
+        common |= {"distance": price / known.zones.price - 1.0}
+        place = known.zones.place(common["side"], price)
+        if place is None:
+            return PositionLine(**common, result="outside")
+        return PositionLine(
+            **common,
+            result="compared",
+            bucket=place.bucket,
+            map_notional=place.notional,
+            rank=place.rank,
+            hot=place.hot,
+            covered=known.zones.covered(common["side"]),
+        )
+
+    # Liquidations
+
+    def _see_liquidations(self, since: datetime, now: datetime, last: bool) -> None:
+        for exchange in self.terms.exchanges:
+            found = self.store.liquidations(exchange, self.terms.symbol, since, now)
+            for row in _rows(found):
+                key = (exchange, *(row[name] for name in ("time", "side", "quantity", "price")))
+                # The candle that it fell in must have come, too.
+                bar = _floor(_aware(row["time"]))
+                if key in self._liquidations or not (last or now >= bar + BAR + _PATIENCE):
+                    continue
+                self._liquidations.add(key)
+                self._write(self._liquidation(exchange, row, bar))
+
+    def _liquidation(self, exchange: str, row: dict[str, Any], bar: datetime) -> LiquidationLine:
+        trigger = row.get("trigger_price", np.nan)
+        price = float(row["price"] if np.isnan(trigger) else trigger)
+        time = _aware(row["time"])
+        common: dict[str, Any] = {
+            "time": time,
+            "exchange": exchange,
+            "side": int(row["side"]),
+            "quantity": float(row["quantity"]),
+            "price": price,
+            "notional": float(row["quantity"]) * price,
+            "model": self.terms.assumed,
+            "engine": engine_version(),
+        }
+        known = self._map(before(time))
+        if known is None:
+            return LiquidationLine(**common, result="no map")
+        place = known.zones.bucket(price)
+        common |= {
+            "as_of": known.as_of,
+            "watermark": known.watermark,
+            "bucket": place,
+            "map_notional": None if place is None else float(known.zones.notional[place]),
+            "hot": place is not None and bool(known.zones.hot[place]),
+        }
+        candles = self.store.bars(exchange, self.terms.symbol, bar, bar + BAR)
+        if not len(candles.open_time):
+            return LiquidationLine(**common, result="no candle")
+        low, high = float(np.min(candles.low)), float(np.max(candles.high))
+        # The price that it started at may be the mark price, which trades need not have touched.
+        low, high = min(low, price), max(high, price)
+        return LiquidationLine(
+            **common,
+            result="compared",
+            low=low,
+            high=high,
+            covered=known.zones.covered_between(low, high),
+        )
+
+    # Maps
+
+    def _is_ready(self, as_of: datetime, now: datetime) -> bool:
+        """Return whether the last bar of a map has come, or is not to be waited for any longer."""
+        if now >= as_of + _PATIENCE:
+            return True
+        ends = [market.last for market in self._markets()]
+        return bool(ends) and min(ends) >= as_of
+
+    def _map(self, as_of: datetime) -> _Known | None:
+        """Return the map as of a bar's end, written down before it is used; None if none is."""
+        if as_of not in self._known:
+            self._known[as_of] = self._computed(as_of)
+        return self._known[as_of]
+
+    def _computed(self, as_of: datetime) -> _Known | None:
+        try:
+            found = self._moment(as_of)
+        except NoData:
+            return None
+        zones = zones_of(found.levels.values(), found.last_price, self.terms.reach)
+        if not zones.notional.any():
+            return None
+        self._write(
+            MapLine(
+                as_of=as_of,
+                price=zones.price,
+                notional=tuple(int(one) for one in zones.notional),
+                coverage=(float(found.coverage[0]), float(found.coverage[1])),
+                data_end=moment(found.data_stop),
+                watermark=found.watermark,
+            )
+        )
+        return _Known(as_of, zones, found.watermark)
+
+    def _moment(self, as_of: datetime) -> MomentMap:
+        stored = tuple(market.exchange for market in self._markets())
+        if not stored:
+            raise NoData(f"Nothing is stored for {self.terms.symbol} yet.")
+        request = HeatmapRequest(
+            symbol=self.terms.symbol,
+            start=as_of - BAR,
+            stop=as_of + BAR,
+            exchanges=stored,
+            model=self.terms.model,
+            profile=self.terms.profile,
+        )
+        return self.heatmaps.moment(request, as_of)
+
+    def _markets(self) -> list[MarketCoverage]:
+        """Return what is stored of the markets whose map it is."""
+        return [
+            market
+            for market in self.heatmaps.markets()
+            if market.symbol == self.terms.symbol and market.exchange in self.terms.exchanges
+        ]
+
+    def _write(self, line: Line) -> None:
+        self.file.write(line)
+        self.lines.append(line)
+
+
+def before(time: datetime) -> datetime:
+    """Return the end of the last bar of which all is known at a moment."""
+    return _floor(time - SETTLED)
+
+
+def _moments(first: datetime, until: datetime) -> Iterator[datetime]:
+    """Yield a moment, and then each at which another bar is known, up to the last."""
+    time = first
+    while time <= until:
+        yield time
+        time = before(time) + BAR + SETTLED
+
+
+def _floor(time: datetime) -> datetime:
+    return time - (time - datetime(1970, 1, 1, tzinfo=UTC)) % BAR
+
+
+def _rows(columns: Arrays) -> Iterator[dict[str, Any]]:
+    """Yield rows of columns, oldest first as they are."""
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _aware(time: np.datetime64) -> datetime:
+    return moment(time)

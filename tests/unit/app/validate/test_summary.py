@@ -1,0 +1,158 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from app.validate.lines import LiquidationLine, MapLine, PositionLine, RunLine
+from app.validate.summary import Score, score, summarise
+from app.validate.words import told, verdict
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+MAP = MapLine(
+    as_of=NOON,
+    price=1000.0,
+    notional=(1, 0, 5, 9),
+    coverage=(0.2, 0.4),
+    data_end=NOON,
+    watermark="w",
+)
+RUN = RunLine(
+    start=NOON,
+    symbol="BTCUSDT",
+    exchanges=("hyperliquid",),
+    model="turnover",
+    within=0.2,
+    share=0.1,
+    step=0.001,
+    users=3,
+    version="v",
+    engine="e",
+)
+
+
+def seen(user, *, hot=None, side=1, minute=0, result="compared", bucket=0, notional=1.0):
+    compared = {"as_of": NOON, "bucket": bucket, "hot": hot, "covered": 0.1}
+    return PositionLine(
+        time=NOON + timedelta(minutes=minute),
+        user=user,
+        side=side,
+        quantity=1.0,
+        entry_price=1000.0,
+        leverage=5.0,
+        isolated=True,
+        liquidation_price=None if result == "no price" else 900.0,
+        notional=notional,
+        result=result,
+        **(compared if result == "compared" else {}),
+    )
+
+
+def happened(minute, *, hot, side=1, bucket=3, result="compared", exchange="okx"):
+    return LiquidationLine(
+        time=NOON + timedelta(minutes=minute),
+        exchange=exchange,
+        side=side,
+        quantity=1.0,
+        price=900.0,
+        notional=900.0,
+        result=result,
+        as_of=NOON + timedelta(minutes=minute - minute % 5),
+        bucket=bucket,
+        hot=hot,
+        covered=0.5,
+    )
+
+
+def test_a_user_counts_once_on_each_side_by_what_was_seen_first():
+    found = summarise(
+        [
+            MAP,
+            seen("a", hot=False, minute=60),
+            seen("a", hot=True),
+            seen("a", hot=False, side=-1),
+            seen("b", result="outside"),
+            seen("b", hot=True, minute=60),
+            seen("c", result="no price"),
+            seen("c", result="no map", minute=-5),
+        ]
+    ).positions
+    assert (found.compared, found.outside, found.without_price, found.without_map) == (3, 0, 1, 0)
+    assert found.by_count.share == pytest.approx(2 / 3)
+    assert (found.observations, found.observations_share) == (4, 0.5)
+    assert found.coverage == pytest.approx(0.3)
+
+
+def test_notional_weighs_and_one_large_position_is_nearly_one_observation():
+    lines = [seen(f"{i}", hot=False) for i in range(99)]
+    found = summarise([MAP, *lines, seen("large", hot=True, notional=9901.0)]).positions
+    assert found.by_count.share == pytest.approx(0.01)
+    assert found.by_notional.share == pytest.approx(0.9901)
+    assert found.by_notional.effective_count == pytest.approx(1.02, abs=0.01)
+    assert found.by_notional.verdict == "no verdict"
+    assert found.by_count.verdict == "less than blind"
+
+
+def test_ranks_of_notional_by_bucket_are_compared_with_the_maps():
+    # Observed 2 0 4 8 beside 1 0 5 9: the same order.
+    sizes = ((0, 2.0), (2, 4.0), (3, 8.0))
+    lines = [seen(f"{b}", hot=True, bucket=b, notional=size) for b, size in sizes]
+    assert summarise([MAP, *lines]).positions.rank_correlation == pytest.approx(1.0)
+
+
+def test_liquidations_that_fall_together_count_once():
+    found = summarise(
+        [
+            happened(0, hot=True),
+            happened(1, hot=True),
+            happened(6, hot=False),
+            happened(1, hot=False, side=-1),
+            happened(1, hot=True, bucket=4),
+            happened(1, hot=True, exchange="bybit"),
+            happened(1, hot=None, result="no map"),
+        ]
+    ).liquidations
+    assert (found.happened, found.compared) == (7, 5)
+    assert found.score.share == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "expected", "sentence"),
+    [
+        (0, 29, "no verdict", "No verdict: 29 are too few"),
+        (29, 29, "no verdict", "No verdict: 29 are too few"),
+        (3, 30, "no skill measured", "No skill measured: a blind guess would hit 10.0%"),
+        (15, 30, "more than blind", "More than a blind guess, which would hit 10.0%"),
+        (0, 100, "less than blind", "Less than a blind guess, which would hit 10.0%"),
+    ],
+)
+def test_the_verdict(hits, count, expected, sentence):
+    hot = np.arange(count) < hits
+    found = score(hot.tolist(), [0.1] * count, np.ones(count))
+    assert found.verdict == expected
+    assert verdict(found).startswith(sentence)
+
+
+def test_nothing_observed_is_told_without_figures():
+    lines = "\n".join(told(RUN, summarise([RUN])))
+    assert lines.count("No verdict: nothing was compared.") == 2
+    assert "nan" not in lines
+
+
+def test_what_is_told_holds_number_share_interval_and_what_is_covered():
+    rows = [seen(f"{i}", hot=i < 5) for i in range(40)]
+    lines = list(told(RUN, summarise([RUN, MAP, *rows])))
+    # Wilson of 5 in 40: (0.125 + 0.04802 ∓ 1.96 √(0.109375/40 + 3.8415/6400)) / 1.09604
+    assert "  By number:   12.5% of 40 in hot zones [5.5%, 26.1%], which cover 10.0%" in lines
+    assert "  No skill measured: a blind guess would hit 10.0%, which the interval holds." in lines
+
+
+def test_a_verdict_by_notional_is_told_where_it_differs():
+    rows = [seen(f"{i}", hot=i < 5) for i in range(40)]
+    rows += [seen(f"large {i}", hot=True, notional=50.0) for i in range(2)]
+    lines = list(told(RUN, summarise([RUN, MAP, *rows])))
+    assert any(line.startswith("  By notional: No verdict: 4 are too few") for line in lines)
+
+
+def test_a_score_without_observations_is_none():
+    assert score([], [], np.empty(0)) is None
+    assert isinstance(score([True], [0.1], np.ones(1)), Score)
