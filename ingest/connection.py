@@ -8,7 +8,12 @@ from functools import partial
 from typing import Literal
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    WebSocketException,
+)
 
 from ingest.adapters.adapter import (
     Adapter,
@@ -20,6 +25,7 @@ from ingest.adapters.adapter import (
     Rejection,
     Text,
 )
+from ingest.backoff import retry_after
 from ingest.clock import Clock, within
 
 logger = logging.getLogger(__name__)
@@ -60,6 +66,8 @@ class Connection:
         How many subscriptions were refused.
     problem : str
         Why it ended, or is about to.
+    asked : float
+        For how long the exchange asked to be left alone when it refused. [s]
     starved : bool
         It ended because it answered but sent no data.
     """
@@ -88,6 +96,7 @@ class Connection:
         self.confirmed_at: float | None = None
         self.rejections = 0
         self.problem = ""
+        self.asked = 0.0
         self._run = asyncio.create_task(self._live())
 
     @property
@@ -133,6 +142,9 @@ class Connection:
             self._note(f"no connection within {self._waits.opening:g} s")
         except InvalidHandshake as e:
             self._note(f"the exchange refused the connection: {e}")
+            if isinstance(e, InvalidStatus):
+                said = e.response.headers.get("Retry-After", "")
+                self.asked = retry_after(said, self._clock.now()) or 0.0
         except (OSError, WebSocketException) as e:
             self._note(f"no connection: {e}")
         except Exception as e:

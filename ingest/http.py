@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import httpx
@@ -16,6 +15,7 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
+from ingest.backoff import retry_after
 from ingest.http_reasons import is_unreachable, printable, reason
 
 logger = logging.getLogger(__name__)
@@ -350,14 +350,8 @@ class HttpClient:
         self._closed_until[host] = max(self._closed_until.get(host, 0.0), until)
 
     def _retry_after(self, response: httpx.Response) -> float | None:
-        """Return how long the server asks to be left alone [s], which it says in two ways."""
-        text = response.headers.get("Retry-After", "").strip()
-        if text.isdecimal():
-            return float(text)
-        try:
-            return max((parsedate_to_datetime(text) - self._now()).total_seconds(), 0.0)
-        except (ValueError, TypeError):  # not said, or in no way that is known
-            return None
+        """Return how long the server asks to be left alone. [s]"""
+        return retry_after(response.headers.get("Retry-After", ""), self._now())
 
     async def _first_bytes(self, response: httpx.Response) -> bytes:
         async for chunk in response.aiter_bytes(_LONGEST_TEXT):

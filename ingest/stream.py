@@ -160,7 +160,7 @@ class ExchangeStream:
         """Make a connection and stay with it until it is lost or must be replaced."""
         fresh = await self._open()
         if not fresh.confirmed:
-            await self._rest(self._failed(fresh.problem))
+            await self._rest(self._failed(fresh.problem, fresh.asked))
             return
         await self._take_over(fresh)
         await self._until_due(fresh)
@@ -214,9 +214,9 @@ class ExchangeStream:
             self._meter.doubted()
         return self._failed(connection.problem)
 
-    def _failed(self, problem: str) -> float:
+    def _failed(self, problem: str, asked: float = 0.0) -> float:
         self._opening = None
-        delay = self._backoff.failed()
+        delay = self._backoff.failed(asked)
         failures = self._backoff.failures
         self._meter.failed(problem, failures)
         self.tried.set()

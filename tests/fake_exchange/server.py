@@ -46,6 +46,8 @@ class Script:
     ----------
     status : int
         HTTP status that connections are answered with: 101 accepts.
+    retry_after : str
+        What a refusal says of when to come back, empty for nothing.
     shake_hands : bool
         Whether the handshake is answered at all.
     acknowledge, answer, deliver : bool
@@ -61,6 +63,7 @@ class Script:
     """
 
     status: int = 101
+    retry_after: str = ""
     shake_hands: bool = True
     acknowledge: bool = True
     answer: bool = True
@@ -223,7 +226,10 @@ class FakeExchange:
         if not self.script.shake_hands:
             await self._leaving.wait()
         if self.script.status != 101:
-            return connection.respond(HTTPStatus(self.script.status), "not now\n")
+            response = connection.respond(HTTPStatus(self.script.status), "not now\n")
+            if self.script.retry_after:
+                response.headers["Retry-After"] = self.script.retry_after
+            return response
         return None
 
     async def _serve(self, connection: ServerConnection) -> None:

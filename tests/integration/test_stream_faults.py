@@ -70,6 +70,40 @@ def test_a_refused_connection_is_tried_again_after_ever_longer_waits(fake_class)
     play(scene)
 
 
+@EVERY
+@pytest.mark.parametrize("said", ["150", "Mon, 05 Jan 2026 00:02:30 GMT"])
+def test_an_exchange_that_asks_to_be_left_alone_is_for_so_long(fake_class, said):
+    async def scene():
+        clock = ManualClock()
+        async with fake_class(clock) as fake:
+            fake.script.status, fake.script.retry_after = 429, said
+            async with running(fake, connect=False) as run:
+                await until(lambda: run.health.failures == 1, "a refusal")
+                await clock.advance(149 - clock.monotonic() + 1000)
+                assert fake.tries == 1
+                fake.script.status = 101
+                await clock.advance(80)  # a wait is lengthened by up to half of itself
+                await run.reaches("connected")
+                await goes_on(run, liquidations(clock))
+
+    play(scene)
+
+
+def test_who_asks_to_be_left_alone_for_days_is_tried_again_after_an_hour():
+    async def scene():
+        clock = ManualClock()
+        async with FakeBinance(clock) as fake:
+            fake.script.status, fake.script.retry_after = 418, str(3 * 86_400)
+            async with running(fake, connect=False) as run:
+                await until(lambda: run.health.failures == 1, "a refusal")
+                await clock.advance(3500)
+                assert fake.tries == 1
+                await clock.advance(2000)
+                assert fake.tries == 2
+
+    play(scene)
+
+
 def test_an_exchange_is_down_after_three_tries_and_tried_for_ever():
     async def scene():
         clock = ManualClock()

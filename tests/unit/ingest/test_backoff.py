@@ -1,8 +1,9 @@
+from datetime import UTC, datetime
 from random import Random
 
 import pytest
 
-from ingest.backoff import Backoff
+from ingest.backoff import Backoff, retry_after
 
 
 class NoChance(Random):
@@ -41,3 +42,21 @@ def test_a_year_of_failures_is_still_retried_at_the_longest_delay():
     backoff = Backoff(NoChance(), longest=60.0)
     backoff.failures = 500_000
     assert backoff.failed() == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("Mon, 05 Jan 2026 00:02:30 GMT", 150.0),
+        ("Mon, 05 Jan 2026 00:02:30 -0000", 150.0),
+        ("Sun, 04 Jan 2026 00:00:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-5", None),
+        ("٣", None),
+    ],
+)
+def test_servers_say_in_two_ways_when_to_come_back(text, seconds):
+    assert retry_after(text, datetime(2026, 1, 5, tzinfo=UTC)) == seconds
