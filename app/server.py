@@ -1,5 +1,6 @@
 """Serve an application until it is told to stop."""
 
+import asyncio
 import errno
 import logging
 import socket
@@ -10,6 +11,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.heatmaps import Heatmaps
 from app.page_state import PageState
@@ -29,8 +31,12 @@ _MOST_CONNECTIONS = 900
 _KEPT_ALIVE = 75
 
 
+# What was sent to a socket whose client does not read is not waited for longer. [s]
+_LONGEST_GOODBYE = 1.0
+
+
 class Server(uvicorn.Server):
-    """A server that says when it answers."""
+    """A server that says when it answers, and ends though clients of sockets don't read."""
 
     def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -41,6 +47,16 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close all connections; answers that are under way are waited for."""
+        asyncio.get_running_loop().call_later(_LONGEST_GOODBYE, self._abort_sockets)
+        await super().shutdown(sockets)
+
+    def _abort_sockets(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, WebSocketsSansIOProtocol):
+                connection.transport.abort()
 
 
 def is_loopback(host: str) -> bool:
