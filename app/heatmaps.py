@@ -228,11 +228,18 @@ class StoredHeatmaps:
         )
 
     def _stored(self, request: HeatmapRequest) -> list[StoredBook]:
-        model = request.assumed()
-        return [
-            self._books.get(market, request, model)
-            for market in self._markets(request.symbol, request.exchanges)
-        ]
+        """Return the books of a request's markets, as far as these can be mapped yet."""
+        model, books = request.assumed(), []
+        missing: NoData | None = None
+        for market in self._markets(request.symbol, request.exchanges):
+            try:
+                books.append(self._books.get(market, request, model))
+            except NoData as e:
+                # Open interest has been known since the last bar only; others are drawn meanwhile.
+                missing = missing or e
+        if missing and not books:
+            raise missing
+        return books
 
     def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""

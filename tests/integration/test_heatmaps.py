@@ -230,6 +230,15 @@ def test_new_rows_change_the_view_and_its_watermark(store, heatmaps):
     assert after.heatmap.open_interest.max() > before.heatmap.open_interest.max()
 
 
+def test_an_exchange_that_can_not_be_mapped_yet_leaves_the_others_their_map(store, heatmaps):
+    add_market(store, "gate", seed=7, open_interest=False)
+    latest = {"time": times(1, offset=602), "open_interest": 5.0}
+    store.add_open_interest({"exchange": "gate", "symbol": "BTCUSDT"} | latest)
+    assert set(heatmaps.view(request()).parts) == {"binance", "bybit"}
+    with pytest.raises(NoData, match="No open interest is stored for BTCUSDT on gate"):
+        heatmaps.view(request(exchanges=("gate",)))
+
+
 def test_rows_that_arrive_while_a_book_is_looked_up_are_in_the_next_map(
     store, heatmaps, monkeypatch
 ):
