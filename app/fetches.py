@@ -93,10 +93,7 @@ def fetch_files(
     except HttpError as e:
         raise FetchStopped(f"{e}.") from e
     except OSError as e:
-        where = e.filename or folder.path
-        raise FetchStopped(
-            f"{where}: {e.strerror or e}. Choose another folder with --folder."
-        ) from e
+        raise FetchStopped(f"{e.filename or folder.path}: {e.strerror or e}.") from e
 
 
 def by_series(fetched: Sequence[Fetched]) -> list[tuple[Series, list[Fetched]]]:

@@ -85,7 +85,10 @@ def _fetch(
         try:
             _collect(settings, store, archives, folder, fetched)
         except FetchStopped as e:
-            stopped = str(e)
+            hint = (
+                " Choose another folder with --folder." if isinstance(e.__cause__, OSError) else ""
+            )
+            stopped = f"{e}{hint}"
         _report(store, fetched, folder, today)
     if stopped:
         typer.echo(
