@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from ingest import http
 from ingest.adapters.adapter import Adapter, Context, PayloadError, Refused, Request
 from ingest.backfill_jobs import Job, Work
-from ingest.backfill_plan import SETTLED, Plan, columns, time_of, within
+from ingest.backfill_plan import SETTLED, Plan, closed, columns, time_of, within
 from ingest.backfill_tiers import is_stored, tier_columns
 from ingest.coverage import Span
 from ingest.following import all_pages
@@ -51,6 +51,7 @@ async def backfill(
     client: HttpClient,
     progress: Progress,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    heard: Callable[[str, str], None] = lambda exchange, failure: None,
 ) -> None:
     """Ask exchanges side by side and store each page as it comes.
 
@@ -68,6 +69,8 @@ async def backfill(
         Where to note how far it is.
     clock : callable
         The time of day, aware.
+    heard : callable
+        Told of each answer: the exchange, and what was wrong with it, empty if nothing was.
 
     Raises
     ------
@@ -79,7 +82,7 @@ async def backfill(
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:
-                group.create_task(_Asking(store, work, client, progress, clock).run())
+                group.create_task(_Asking(store, work, client, progress, clock, heard).run())
     except ExceptionGroup as e:  # the database's, whose sentence is for the reader
         raise e.exceptions[0] from None
 
@@ -94,8 +97,10 @@ class _Asking:
         client: HttpClient,
         progress: Progress,
         clock: Callable[[], datetime],
+        heard: Callable[[str, str], None],
     ) -> None:
         self._store, self._client, self._progress, self._clock = store, client, progress, clock
+        self._heard = heard
         self._work, self._adapter, self._wish = work, work.adapter, work.wish
         self._limiters: dict[str, AsyncLimiter] = {}
         self._left = work.requests
@@ -112,6 +117,7 @@ class _Asking:
                 await self._do(job, market)
                 done += 1
         except (HttpError, PayloadError, _NoMarket) as e:
+            self._note(e)
             for job in jobs[done:]:
                 job.outcome.failed = job.outcome.failed or _words(e)
             self._step(self._left)
@@ -135,11 +141,14 @@ class _Asking:
         except Unavailable:
             raise
         except (HttpError, PayloadError) as e:
+            self._note(e)
             job.outcome.failed = _words(e)
             self._step(left)
 
     async def _market(self) -> Instrument:
         """Return the market as the exchange lists it."""
+        if self._work.market is not None:
+            return self._work.market
         adapter, symbol = self._adapter, self._wish.symbol
         async for text in all_pages(adapter.instruments(), self._ask):
             for instrument in adapter.read_instruments(text):
@@ -151,10 +160,11 @@ class _Asking:
         )
 
     def _store_rows(self, job: Job, planned: Plan, text: bytes, span: Span) -> None:
-        series = planned.series
-        rows = within(series.read(self._adapter, text, self._wish.symbol, planned.interval), span)
-        if rows:
-            added = _ADD[series.table](self._store, columns(rows))
+        found = planned.series.read(self._adapter, text, self._wish.symbol, planned.interval)
+        if planned.eager and not self._adapter.only_closed:
+            found = closed(found, planned.interval, self._clock())
+        if rows := within(found, span):
+            added = _ADD[planned.series.table](self._store, columns(rows))
             job.outcome.count(added, time_of(rows[0]), time_of(rows[-1]))
 
     async def _store_tiers(self, job: Job, text: bytes, market: Instrument) -> None:
@@ -202,7 +212,12 @@ class _Asking:
             body=request.json,
         )
         found = await self._client.ask(lambda: asked, self._read)
+        self._heard(self._adapter.exchange, "")
         return bytes(found)
+
+    def _note(self, error: Exception) -> None:
+        if not isinstance(error, _NoMarket):
+            self._heard(self._adapter.exchange, _words(error))
 
     def _limiter(self, name: str) -> AsyncLimiter:
         if name not in self._limiters:

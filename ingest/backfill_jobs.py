@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ingest.adapters.adapter import Adapter, NotOffered, Request
 from ingest.backfill_plan import SERIES, TIERS, Plan, Series, Wish, missing, plan
 from ingest.coverage import Span
+from ingest.records import Instrument
 from ingest.store import Store
 
 
@@ -60,21 +61,29 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All that one exchange is asked for."""
+    """All that one exchange is asked for; ``market`` is None where it must tell that first."""
 
     adapter: Adapter
     wish: Wish
     jobs: tuple[Job, ...]
+    market: Instrument | None = None
 
     @property
     def requests(self) -> int:
         """How many requests it takes, with that for the list of markets."""
         pages = sum(len(job.pages) for job in self.jobs)
-        return pages + 1 if pages else 0
+        return pages + (self.market is None) if pages else 0
 
 
 def prepare(
-    store: Store, adapter: Adapter, wish: Wish, kinds: Sequence[str], now: datetime
+    store: Store,
+    adapter: Adapter,
+    wish: Wish,
+    kinds: Sequence[str],
+    now: datetime,
+    *,
+    market: Instrument | None = None,
+    eager: bool = False,
 ) -> Work:
     """Return what to ask an exchange for; asks it nothing yet.
 
@@ -90,17 +99,27 @@ def prepare(
         Of `KINDS`.
     now : datetime
         The time, aware.
+    market : Instrument, optional
+        The market as the exchange lists it; else it is asked for the list.
+    eager : bool
+        Take candles as soon as they can be seen to have closed.
     """
-    jobs = [_series_job(store, adapter, wish, one, now) for one in SERIES if one.name in kinds]
+    jobs = [
+        _series_job(store, adapter, wish, one, now, eager=eager)
+        for one in SERIES
+        if one.name in kinds
+    ]
     if TIERS in kinds:
         jobs.append(_tiers_job(adapter, wish))
-    return Work(adapter, wish, tuple(jobs))
+    return Work(adapter, wish, tuple(jobs), market)
 
 
-def _series_job(store: Store, adapter: Adapter, wish: Wish, series: Series, now: datetime) -> Job:
+def _series_job(
+    store: Store, adapter: Adapter, wish: Wish, series: Series, now: datetime, *, eager: bool
+) -> Job:
     outcome = Outcome(adapter.exchange, series.name)
     try:
-        planned = plan(adapter, series, wish, now)
+        planned = plan(adapter, series, wish, now, eager=eager)
     except NotOffered as e:
         outcome.not_offered = str(e)
         return Job(outcome)
@@ -111,10 +130,14 @@ def _series_job(store: Store, adapter: Adapter, wish: Wish, series: Series, now:
     stored = store.stored_times(
         series.table, adapter.exchange, wish.symbol, *planned.span, planned.interval
     )
+    # The one after shows that a candle has closed.
+    beyond = planned.interval if planned.eager else timedelta(0)
     pages = tuple(
         (request, span)
         for span in missing(planned, stored)
-        for request in series.requests(adapter, wish.symbol, planned.interval, *span)
+        for request in series.requests(
+            adapter, wish.symbol, planned.interval, span.start, span.stop + beyond
+        )
     )
     return Job(outcome, planned, pages)
 

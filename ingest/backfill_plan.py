@@ -23,6 +23,10 @@ INTERVALS = tuple(name for name, seconds in SECONDS.items() if seconds <= SECOND
 SETTLED = timedelta(seconds=10)
 """A candle counts as closed so long after its end, for clocks that do not agree."""
 
+EAGER = timedelta(seconds=1)
+"""So long after its end it is asked for where it need not be assumed to have closed."""
+
+_CANDLES = ("candles", "mark_candles")
 _TOGETHER = 100  # missing spans with fewer bars in between are asked for as one
 _LEAST_FUNDING, _MOST_FUNDING = timedelta(hours=1), timedelta(hours=8)
 _EPOCH = np.datetime64(0, "us")
@@ -109,16 +113,24 @@ class Plan:
         Of candles, or between samples.
     note : str
         What the exchange keeps, where that is less than wanted.
+    eager : bool
+        Candles are asked for before they must have closed, so only those may be taken that the
+        answer shows to have: see `closed`.
     """
 
     series: Series
     span: Span
     interval: timedelta
     note: str = ""
+    eager: bool = False
 
 
-def plan(adapter: Adapter, series: Series, wish: Wish, now: datetime) -> Plan:
+def plan(
+    adapter: Adapter, series: Series, wish: Wish, now: datetime, *, eager: bool = False
+) -> Plan:
     """Return what to ask an exchange for, cut to what it keeps and what has closed.
+
+    With ``eager`` candles are in it `EAGER` after their end rather than `SETTLED`.
 
     Raises
     ------
@@ -135,8 +147,10 @@ def plan(adapter: Adapter, series: Series, wish: Wish, now: datetime) -> Plan:
     if series.kind == "open_interest_history":
         interval = sampling_interval(adapter, wish.symbol, interval)
     # Asked for one bar, so that a wrong interval is said before anything is asked for.
-    series.requests(adapter, wish.symbol, interval, _floor(now, interval) - interval, now)
-    start, stop = wish.start, min(wish.stop, _latest(series, interval, now))
+    series.requests(adapter, wish.symbol, interval, floor(now, interval) - interval, now)
+    eager = eager and series.kind in _CANDLES
+    settled = EAGER if eager else SETTLED
+    start, stop = wish.start, min(wish.stop, _latest(series, interval, now - settled, now))
     limit = adapter.history.get(series.kind)
     oldest = limit.oldest(now, interval) if limit else None
     note = ""
@@ -144,7 +158,7 @@ def plan(adapter: Adapter, series: Series, wish: Wish, now: datetime) -> Plan:
         start, note = oldest, _note(series, limit, oldest, stop)
     if series.kind != "funding":
         start = _ceil(start, interval)
-    return Plan(series, Span(start, max(start, stop)), interval, note)
+    return Plan(series, Span(start, max(start, stop)), interval, note, eager)
 
 
 def sampling_interval(adapter: Adapter, symbol: str, interval: timedelta) -> timedelta:
@@ -181,6 +195,15 @@ def within(rows: Sequence[Row], span: Span) -> list[Row]:
     return [row for row in rows if span.start <= time_of(row) < span.stop]
 
 
+def closed(rows: Sequence[Row], interval: timedelta, now: datetime) -> list[Row]:
+    """Return the candles that have closed: a later one is there, or their end is long ago.
+
+    By the exchange's own clock, that is, as long as ours is not ahead by more than `SETTLED`.
+    """
+    last = max(map(time_of, rows), default=now)
+    return [row for row in rows if time_of(row) < last or last + interval + SETTLED <= now]
+
+
 def time_of(row: Row) -> datetime:
     """Return the time that a row is stored by."""
     return row.open_time if isinstance(row, Candle | MarkCandle) else row.time
@@ -203,11 +226,9 @@ def _column(values: list[Any]) -> Any:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def _latest(series: Series, interval: timedelta, now: datetime) -> datetime:
+def _latest(series: Series, interval: timedelta, settled: datetime, now: datetime) -> datetime:
     """Return the end of the last closed interval; what has a time of its own may be newer."""
-    if series.kind in ("candles", "mark_candles"):
-        return _floor(now - SETTLED, interval)
-    return now
+    return floor(settled, interval) if series.kind in _CANDLES else now
 
 
 def _note(series: Series, limit: HistoryLimit, oldest: datetime, stop: datetime) -> str:
@@ -268,7 +289,8 @@ def _without_funding(span: Span, stored: Times) -> Iterator[Span]:
         yield Span(times[-1] + late, span.stop)
 
 
-def _floor(time: datetime, interval: timedelta) -> datetime:
+def floor(time: datetime, interval: timedelta) -> datetime:
+    """Return the last multiple of an interval since 1970 that is not later."""
     return time - (time - _aware(_EPOCH)) % interval
 
 

@@ -152,6 +152,19 @@ class Meter:
         self._in_a_row = in_a_row
         self._error(reason)
 
+    def answered(self) -> None:
+        """Note an answer over HTTP, where a connection is one that answers."""
+        self.message()
+        if not self._open:
+            self.opened(renewal=False)
+        self._in_a_row = 0
+
+    def unanswered(self, reason: str) -> None:
+        """Count a question over HTTP without a usable answer; after some it counts as lost."""
+        self.failed(reason, self._in_a_row + 1)
+        if self._open and self._in_a_row >= self._patience:
+            self.closed()
+
     def doubted(self) -> None:
         """Note that there is reason to think that no data will come, until some comes."""
         self._doubtful = True

@@ -4,6 +4,7 @@ All have one market, whose numbers can be worked by hand: with k the number of t
 1970, modulo 100, a candle opens at 1000 + k, is 2 higher and 1 lower at its extremes, closes at
 1001 + k and has a volume of 10 + k; the mark price is 5 above; open interest is 500 + k of the
 five minutes, one side counted; funding every 8 hours is 0.0001 × (1 + k of the 8 hours).
+Hyperliquid's users have the positions that the test gives them.
 """
 
 import json
@@ -61,13 +62,15 @@ class Asked:
 class FakeRest:
     """One exchange, what to do wrong, and what was asked for.
 
-    ``script`` holds by name what answers the next requests for it, one after the other.
+    ``script`` holds by name what answers the next requests for it, one after the other;
+    ``positions`` by Hyperliquid's user what is open: see ``position``.
     """
 
     exchange: str
     now: datetime = NOW
     since: datetime = NOW - timedelta(days=400)
     script: dict = field(default_factory=dict)
+    positions: dict = field(default_factory=dict)
     asked: list = field(default_factory=list)
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -99,6 +102,9 @@ def binance(rest, name, params):
     if name == "exchangeInfo":
         row = {"symbol": "BTCUSDT", "contractType": "PERPETUAL", "status": "TRADING"}
         return 200, {"symbols": [row]}
+    if name == "openInterest":
+        now = millis(rest.now)
+        return 200, {"symbol": "BTCUSDT", "openInterest": f"{open_interest(now)}", "time": now}
     if params["symbol"] != "BTCUSDT":
         return 400, {"code": -1121, "msg": "Invalid symbol."}
     first, last, limit = (int(params[k]) for k in ("startTime", "endTime", "limit"))
@@ -140,6 +146,10 @@ def bybit(rest, name, params):
         names = ("riskLimitValue", "maxLeverage", "maintenanceMargin", "mmDeduction")
         rows = [dict(zip(names, tier, strict=True)) | {"symbol": "BTCUSDT"} for tier in tiers]
         return 200, bybit_list(rows)
+    if name == "tickers":
+        now = millis(rest.now)
+        row = {"symbol": "BTCUSDT", "openInterest": f"{2 * open_interest(now)}"}
+        return 200, bybit_list([row]) | {"time": now}
     limit = int(params["limit"])
     if name in ("kline", "mark-price-kline"):
         step = length(params["interval"])
@@ -182,6 +192,10 @@ def okx(rest, name, params):
         names = ("minSz", "maxSz", "mmr", "maxLever")
         rows = [dict(zip(names, tier, strict=True)) for tier in tiers]
         return 200, okx_data([row | {"instFamily": "BTC-USDT"} for row in rows])
+    if name == "open-interest":
+        now = millis(rest.now)
+        row = {"instId": "BTC-USDT-SWAP", "oiCcy": f"{open_interest(now)}", "ts": f"{now}"}
+        return 200, okx_data([row])
     if params["instId"] != "BTC-USDT-SWAP":
         return 200, {"code": "51001", "msg": "Instrument ID does not exist", "data": []}
     limit = int(params["limit"])
@@ -232,6 +246,12 @@ def hyperliquid(rest, name, params):
             "universe": [{"name": "BTC", "maxLeverage": 40, "marginTableId": 56}],
             "marginTables": [[56, {"description": "", "marginTiers": tiers}]],
         }
+    if name == "metaAndAssetCtxs":
+        state = {"openInterest": f"{open_interest(millis(rest.now))}", "markPx": "1000"}
+        return 200, [{"universe": [{"name": "BTC", "maxLeverage": 40}]}, [state]]
+    if name == "clearinghouseState":
+        rows = [{"type": "oneWay", "position": p} for p in rest.positions.get(params["user"], [])]
+        return 200, {"assetPositions": rows, "time": millis(rest.now)}
     if name == "candleSnapshot":
         wanted = params["req"]
         step = length(wanted["interval"])
@@ -246,6 +266,18 @@ def hyperliquid(rest, name, params):
     assert name == "fundingHistory"
     hourly = rest.bars(params["startTime"], params["endTime"], 3_600_000)[:500]
     return 200, [{"coin": "BTC", "time": t, "fundingRate": funding_rate(t)} for t in hourly]
+
+
+def position(coin="BTC", size="0.5", liquidation_price="900", **more):
+    """Return an open position as Hyperliquid tells it; the sign of its size is its side."""
+    return {
+        "coin": coin,
+        "szi": size,
+        "leverage": {"type": "isolated", "value": 20},
+        "entryPx": "1000",
+        "liquidationPx": liquidation_price,
+        "marginUsed": "25",
+    } | more
 
 
 def open_interest(time):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ingest.records import (
     Candle,
@@ -17,6 +17,7 @@ from ingest.records import (
     Instrument,
     Liquidation,
     MarkCandle,
+    ObservedPosition,
     OpenInterest,
     Tiers,
 )
@@ -212,6 +213,30 @@ class HistoryLimit:
         return now - min(spans) if spans else None
 
 
+@runtime_checkable
+class ShowsPositions(Protocol):
+    """What the adapter of an exchange provides, too, that shows everybody's positions.
+
+    Attributes
+    ----------
+    users : tuple of str
+        Those whose positions are wanted.
+    users_note : str
+        What is to be said of them before anything is asked for, empty if nothing is.
+    """
+
+    users: tuple[str, ...]
+    users_note: str
+
+    def positions(self, users: Sequence[str]) -> list[Request]:
+        """Return one request for each user's open positions."""
+        ...
+
+    def read_positions(self, text: Text, user: str) -> list[ObservedPosition]:
+        """Return a user's open positions."""
+        ...
+
+
 class Adapter(Protocol):
     """One exchange's addresses, subscriptions, requests and formats; no I/O, no state.
 
@@ -269,6 +294,11 @@ class Adapter(Protocol):
         ...
 
     @property
+    def only_closed(self) -> bool:
+        """Whether the exchange says which candles have closed, so that no others are returned."""
+        ...
+
+    @property
     def unavailable(self) -> Mapping[Kind, str]:
         """Kinds that are not offered, each with a sentence that ``NotOffered`` is raised with.
 
@@ -315,7 +345,8 @@ class Adapter(Protocol):
     ) -> list[Request]:
         """Return requests for the candles that open in a range, page by page, oldest first.
 
-        Candles that have not closed come back too if ``stop`` is later than the last one's open.
+        Candles that have not closed come back too if ``stop`` is later than the last one's open,
+        unless ``only_closed``.
         """
         ...
 

@@ -84,6 +84,7 @@ class Binance:
     silence = 150.0
     data_silence: float | None = 600.0
     max_age: float | None = 24 * 3600.0
+    only_closed = False
     rate_limits: Mapping[str, RateLimit] = {
         "rest": RateLimit(2400, 60),
         "data": RateLimit(1000, 300),  # /futures/data counts requests, apart from the rest

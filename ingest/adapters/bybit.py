@@ -82,6 +82,7 @@ class Bybit:
     silence = 60.0
     data_silence: float | None = None
     max_age: float | None = None
+    only_closed = False
     rate_limits: Mapping[str, RateLimit] = {"rest": RateLimit(600, 5)}
     history: Mapping[Kind, HistoryLimit] = {}
     unavailable: Mapping[Kind, str] = {}

@@ -101,6 +101,7 @@ class Hyperliquid:
     silence = 90.0
     data_silence: float | None = None
     max_age: float | None = None
+    only_closed = False
     rate_limits: Mapping[str, RateLimit] = {"rest": RateLimit(1200, 60)}
     history: Mapping[Kind, HistoryLimit] = {
         "candles": HistoryLimit(

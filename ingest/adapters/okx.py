@@ -79,6 +79,7 @@ class Okx:
     silence = 60.0
     data_silence: float | None = None
     max_age: float | None = None
+    only_closed = True
     rate_limits: Mapping[str, RateLimit] = {
         "rest": RateLimit(20, 2),
         "history-candles": RateLimit(20, 2),

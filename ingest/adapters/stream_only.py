@@ -26,6 +26,7 @@ class StreamOnly:
     liveness: Ping | None = None
     data_silence: float | None = None
     max_age: float | None = None
+    only_closed = False
     rate_limits: Mapping[str, RateLimit] = {}
     history: Mapping[Kind, HistoryLimit] = {}
     unavailable: Mapping[Kind, str] = {

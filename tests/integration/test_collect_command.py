@@ -12,15 +12,11 @@ import pytest
 
 from app.cli import main
 from app.settings import Settings, variable
-from ingest.adapters import make_adapter
-from ingest.http import HttpClient, Manners, Rate
-from ingest.polling import Poller
 from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.clock import until
 from tests.fake_exchange.exchanges import USERS
-from tests.fake_exchange.running import SYMBOLS
-from tests.fake_rest import EXCHANGES, NOW, status
+from tests.fake_rest import NOW, status
 from tests.integration.test_collect import delivered, events, fake_exchanges, stored
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -272,37 +268,3 @@ def test_a_database_that_is_in_use_is_said(tmp_path):
             assert f"market is in use by process {first.pid}" in errors.decode()
 
     play(scenario)
-
-
-def test_polling_stores_the_last_hour_and_the_open_interest_of_now():
-    def count(store, table, exchange):
-        with store.cursor() as cursor:
-            query = f"SELECT count(*) FROM {table} WHERE exchange = ?"
-            return cursor.execute(query, [exchange]).fetchone()[0]
-
-    def has_now(store, exchange):
-        with store.cursor() as cursor:
-            query = "SELECT open_interest FROM open_interest WHERE exchange = ? AND time = ?"
-            rows = cursor.execute(query, [exchange, NOW.replace(tzinfo=None)]).fetchall()
-        return rows == [(7.0,)]
-
-    async def run():
-        with fake_rest.serving() as servers, Store.open(":memory:") as store:
-            for rest in servers.values():
-                answer_now(rest)
-            servers["bybit"].answer("kline", *[status(404)] * 9)
-            adapters = [make_adapter(name, rest_url=servers[name].url) for name in EXCHANGES]
-            async with HttpClient(Manners(rate=Rate(10_000))) as client:
-                # Noon is the only time there is, so nothing is asked for twice.
-                poller = Poller(store, adapters, SYMBOLS[:1], client, now=lambda: NOW)
-                task = asyncio.create_task(poller.run())
-                for name in EXCHANGES:
-                    bars = 0 if name == "bybit" else 11  # from 11:05 to 11:55
-                    await until(lambda n=name, b=bars: count(store, "candles", n) == b, name)
-                    await until(lambda n=name: has_now(store, n), name)
-                await until(lambda: count(store, "mark_candles", "bybit") == 11, "mark candles")
-                await until(lambda: count(store, "funding_rates", "hyperliquid") == 1, "funding")
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(run())

@@ -144,3 +144,24 @@ def test_a_minute_slides(clock):
     assert rate.total() == 58
     later(clock, 300)
     assert rate.total() == 0
+
+
+def test_over_http_an_answer_is_a_connection_and_some_failures_in_a_row_its_end(meter, clock):
+    def failures(number):
+        for _ in range(number):
+            meter.unanswered("500")
+        return meter.health()
+
+    meter.started()
+    assert meter.health().state == "degraded"
+    meter.answered()
+    meter.answered()
+    health = meter.health()
+    assert (health.state, health.connects, health.messages_per_minute) == ("connected", 1, 2)
+    assert failures(2).state == "degraded"
+    assert failures(1).state == "down"
+    assert failures(5).state == "down"
+    meter.answered()
+    health = meter.health()
+    assert (health.state, health.reconnects, health.failures) == ("connected", 1, 8)
+    assert health.last_error == "500"
