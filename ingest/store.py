@@ -182,6 +182,8 @@ class Store:
             (database, exchange, of, map_revision if maps else revision)
             for database, exchange, of, revision, map_revision in self._market_revisions()
             if (symbol is None or of == symbol) and (not exchanges or exchange in exchanges)
+            # Maps know nothing of a market that only has liquidations.
+            if map_revision or not maps
         ]
         return hashlib.sha256(repr((symbol, maps, state)).encode()).hexdigest()[:16]
 
