@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +32,8 @@ validate = typer.Typer(
 )
 
 _DAY = 1440
-_LOOK_EVERY = 10.0
+_ENOUGH = timedelta(days=7)
+_LOOK_EVERY = 5.0
 _FOLDER = Path("data/validation")
 
 
@@ -91,6 +92,7 @@ def hyperliquid(
             reach=Reach(within / 100.0, share / 100.0),
             users=len(settings.hyperliquid_users),
         )
+        _tell_history(store, terms)
         _validate(store, settings, terms, minutes, folder.expanduser())
 
 
@@ -118,6 +120,23 @@ def _exchanges(text: str, store: "Store", symbol: str) -> list[str]:
         raise ValueError(f"--exchanges must be of {', '.join(ADAPTERS)}, but is {text!r}")
     stored = {market.exchange for market in store.markets() if market.symbol == symbol}
     return named or [one for one in ADAPTERS if one == EXCHANGE or one in stored]
+
+
+def _tell_history(store: "Store", terms: "Terms") -> None:
+    """Say where maps will know little, because open interest is known for a short time only."""
+    firsts = {
+        market.exchange: market.open_interest_first
+        for market in store.markets()
+        if market.symbol == terms.symbol and market.open_interest_first is not None
+    }
+    since = datetime.now(UTC) - _ENOUGH
+    if short := [one for one in terms.exchanges if one not in firsts or firsts[one] > since]:
+        typer.echo(
+            f"Less than {_ENOUGH.days} days of open interest are stored for {terms.symbol} on "
+            f'{", ".join(short)}: maps of it know few levels. "liqheat collect" and "liqheat '
+            'backfill" bring more.',
+            err=True,
+        )
 
 
 def _validate(

@@ -151,8 +151,11 @@ class LinesFile:
         """
         for line in lines:
             text = memoryview(line.model_dump_json().encode() + b"\n")
-            while text:  # a disk that is nearly full takes a part
-                text = text[os.write(self._file, text) :]
+            try:
+                while text:  # a disk that is nearly full takes a part
+                    text = text[os.write(self._file, text) :]
+            except OSError as e:
+                raise OSError(e.errno, e.strerror, str(self.path)) from e
 
 
 def read_lines(path: Path) -> list[Line]:

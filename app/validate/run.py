@@ -44,7 +44,7 @@ AGAIN = timedelta(hours=1)
 """How often the same position is compared."""
 
 _PATIENCE = timedelta(minutes=1)
-_REACH_BACK = 2 * AGAIN
+_REACH_BACK = timedelta(minutes=10)  # longer than anything waits for its bar
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tests.fake_exchange.clock import until
 from tests.fake_rest import EXCHANGES, gives, status
 from tests.integration.test_collect import fake_exchanges
 from tests.integration.test_collect_command import answer_now, bitcoin
+from tests.integration.test_validate import PLANTED, quiet
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,6 +111,27 @@ def test_it_tells_what_streams_send_and_servers_answer(tmp_path):
 
     play(scenario)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_users_that_are_named_it_tells_positions_and_listens_to_fills(tmp_path):
+    async def scenario(fakes, servers, streams, rest):
+        quiet(servers["hyperliquid"])
+        named = {"LIQHEAT_HYPERLIQUID_USERS": ",".join(PLANTED)}
+        chosen = ("--exchanges", "hyperliquid", "--seconds", "2")
+        process = await check(tmp_path, streams, rest, *chosen, **named)
+        fake = fakes["hyperliquid"]
+        await until(lambda: any(fake.topics[c] for c in fake.open), "the stream")
+        await fake.publish(*bitcoin(fake.clock, 2))
+        code, out, errors = await ended(process)
+        assert code == 0, out + errors
+        told = part(out, "hyperliquid")
+        assert told[0].startswith("  stream: connected; ")
+        assert "; 2 liquidations, lag " in told[0]
+        for user, planted in PLANTED.items():
+            rows = "1 row" if planted else "0 rows"
+            assert f"  positions of {user}: {rows}" in told
+
+    play(scenario)
 
 
 def test_what_fails_is_named_and_the_others_go_on(tmp_path):

@@ -88,3 +88,8 @@ def test_zones_come_back_from_their_whole_numbers():
     again = Zones.of(1000.0, np.array([float(int(one)) for one in found.notional]), REACH)
     assert again.hot.tolist() == found.hot.tolist()
     assert again.rank.tolist() == found.rank.tolist()
+
+
+def test_notional_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match="notional must be of 20 buckets, but is of"):
+        Zones.of(1000.0, np.zeros(3), REACH)
