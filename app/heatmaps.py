@@ -10,6 +10,7 @@ from app.errors import NoData
 from app.history import mapped_from
 from app.market_choice import choose_markets
 from app.moment import MomentMap, known_at, moment_of
+from app.observed import load_positions
 from app.request import HeatmapRequest
 from app.settings import Settings
 from app.stored_book import StoredBook, time64
@@ -199,7 +200,8 @@ class StoredHeatmaps:
             )
             for stored in shown
         }
-        return draw(self.maps(request), shown, liquidations)
+        positions = load_positions(self._store, list(liquidations), request)
+        return draw(self.maps(request), shown, liquidations, positions)
 
     def _find_moment(
         self, request: HeatmapRequest, time: datetime, since: datetime | None, watermark: str

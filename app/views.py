@@ -8,7 +8,7 @@ import numpy as np
 
 from app.request import MOST_BUCKETS, HeatmapRequest
 from app.stored_book import StoredBook, time64
-from components.view import Candles, HeatmapView, Liquidations
+from components.view import Candles, HeatmapView, Liquidations, Positions
 from engine.book import LevelBook
 from engine.grid import price_edges, shown_range, step_edges, time_edges, width_edges
 from engine.heatmap import Heatmap, combine, rasterise
@@ -98,7 +98,10 @@ def draw_maps(
 
 
 def draw(
-    maps: Maps, stored: Sequence[StoredBook], liquidations: Mapping[str, Arrays]
+    maps: Maps,
+    stored: Sequence[StoredBook],
+    liquidations: Mapping[str, Arrays],
+    positions: Positions,
 ) -> HeatmapView:
     """Return maps with what a picture shows beside them."""
     heatmap = maps.whole
@@ -123,6 +126,7 @@ def draw(
         ties=stored[0].book.parameters.closing != "none",
         simulated=maps.simulated,
         watermark=maps.watermark,
+        positions=positions,
     )
 
 
