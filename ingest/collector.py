@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -87,6 +88,11 @@ class Collector:
         self._executor = ThreadPoolExecutor(1, "store")
         self._writer = BatchWriter(store, self._executor, every=every, tell=tell)
         self._states: dict[str, str] = {}
+        self._poller: Poller | None = None
+        self._starting = False
+        self._streamless = {
+            one.exchange for one in self._adapters if "liquidations" in one.unavailable
+        }
         self._aggregator = ExchangeAggregator(
             self._adapters,
             self._symbols,
@@ -107,8 +113,18 @@ class Collector:
         return self._writer.waiting
 
     def health(self) -> dict[str, Health]:
-        """Return how each exchange's stream is; any thread may ask."""
-        return self._aggregator.health_check_all()
+        """Return how each exchange is, by its stream or else its answers; any thread may ask."""
+        health = self._aggregator.health_check_all()
+        if self._starting:
+            health = {name: _about_to_start(one) for name, one in health.items()}
+        poller = self._poller
+        polled = poller.health() if poller is not None else {}
+        # Its answers tell more than that there is no stream, but don't make that untrue.
+        return health | {
+            name: replace(polled[name], last_error=polled[name].last_error or one.last_error)
+            for name, one in health.items()
+            if name in self._streamless and name in polled
+        }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect until ``stop`` is set, and store what has come by then.
@@ -118,10 +134,14 @@ class Collector:
         StoreError
             If what came last can't be stored.
         """
+        self._starting = True
         try:
             async with self._polling(), self._sizes(stop):
+                self._starting = False
                 await self._collect(stop)
         finally:
+            self._starting = False
+            await self._write_health(list(self.health().values()))
             self._executor.shutdown()
 
     async def _collect(self, stop: asyncio.Event) -> None:
@@ -141,7 +161,6 @@ class Collector:
             await writing
             with contextlib.suppress(asyncio.CancelledError):
                 await watching
-            await self._write_health(list(self.health().values()))
 
     async def _watch(self) -> None:
         """Tell of changes of state, and write the health."""
@@ -218,7 +237,8 @@ class Collector:
 
         async def poll() -> None:
             async with make_client() as client:
-                await Poller(self._store, self._adapters, self._symbols, client).run()
+                self._poller = Poller(self._store, self._adapters, self._symbols, client)
+                await self._poller.run()
 
         background = Background(poll)
         try:
@@ -251,6 +271,11 @@ class Background:
             logger.exception("Polling has stopped; liquidations are collected on")
         finally:
             self._loop.close()
+
+
+def _about_to_start(health: Health) -> Health:
+    """Return the health of a stream that waits for contract sizes, if there is one."""
+    return health if health.last_error else replace(health, state="degraded")
 
 
 async def _all(tasks: Iterable[asyncio.Task[None]]) -> None:

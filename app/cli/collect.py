@@ -76,10 +76,10 @@ async def _show(collector: "Collector", status: "Status") -> None:
     while True:
         health = collector.health().values()
         connected = sum(one.state == "connected" for one in health)
-        streams = sum(one.state != "off" for one in health)
+        asked = sum(one.state != "off" for one in health)
         a_minute = sum(one.events_per_minute for one in health)
         status.update(
-            f"{connected} of {streams} streams connected; liquidations: {a_minute:,} in the last "
+            f"{connected} of {asked} exchanges connected; liquidations: {a_minute:,} in the last "
             f"minute, {collector.stored:,} stored"
         )
         await asyncio.sleep(_SHOW_EVERY)

@@ -17,6 +17,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from ingest.exchange_health import exchange_health
 from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.exchanges import USERS
@@ -238,6 +239,23 @@ def test_the_health_of_an_exchange_turns_as_it_breaks_and_is_mended(tmp_path):
             await server.reaches("okx", "connected")
             figures = (await server.get("/metrics")).text
             assert 'liqheat_exchange_reconnects_total{exchange="okx"} 1.0' in figures
+
+    play(scenario)
+
+
+def test_an_exchange_without_a_stream_is_as_its_answers_are(tmp_path):
+    async def scenario(fakes, servers):
+        del fakes["hyperliquid"]
+        async with collecting(fakes, servers, tmp_path, LIQHEAT_HYPERLIQUID_USERS="") as server:
+            await server.reaches("hyperliquid", "connected")
+            rows = (await server.get("/exchanges/health")).json()["data"]
+            assert "no stream" in rows[-1]["last_error"]
+            server.signal(signal.SIGTERM)
+            await server.ended()
+        with Store.open(tmp_path / "market", read_only=True) as store:
+            stored = exchange_health(store)
+        assert {one.health.state for one in stored.values()} == {"off"}
+        assert len(stored) == 4
 
     play(scenario)
 
