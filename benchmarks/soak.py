@@ -58,6 +58,7 @@ COLUMNS = (
     "batches",
     "largest",
     "longest, s",
+    "write, s",
     "repetitions",
     "overflows",
     "reconnects",
@@ -87,10 +88,11 @@ Row = tuple[str, str, str, float, float, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that were stored together, and when that was done. [s]"""
+    """Rows that were stored together, when that was done, and how long it took. [s]"""
 
     rows: list[Row]
     at: float
+    took: float
 
 
 class WatchedStore(Store):
@@ -100,9 +102,11 @@ class WatchedStore(Store):
 
     def add_liquidations(self, columns: Columns) -> int:
         """Add liquidations, and note when they were there."""
+        began = time.monotonic()
         added = super().add_liquidations(columns)
+        at = time.monotonic()
         if self.batches is not None:
-            self.batches.append(Batch(_rows(columns), time.monotonic()))
+            self.batches.append(Batch(_rows(columns), at, at - began))
         return added
 
 
@@ -117,6 +121,8 @@ class Account:
         Batches, and the most rows in one.
     longest : float
         Longest time from the moment before an event was sent until it was committed. [s]
+    writing : float
+        Longest time that one batch took in the database. [s]
     """
 
     def __init__(self, store: WatchedStore, path: Path) -> None:
@@ -128,7 +134,7 @@ class Account:
         self._sent: dict[Row, float] = {}
         self._stored: dict[Row, float] = {}
         self.delivered = self.stored = self.batches = self.largest = 0
-        self.longest = 0.0
+        self.longest = self.writing = 0.0
 
     def deliver(self, fake: FakeExchange, sent: float) -> None:
         """Note, once, what an exchange has delivered since; it began to send at ``sent``. [s]"""
@@ -149,6 +155,7 @@ class Account:
             self.batches += 1
             self.stored += len(batch.rows)
             self.largest = max(self.largest, len(batch.rows))
+            self.writing = max(self.writing, batch.took)
             for row in batch.rows:
                 if row in self._sent:
                     self._took(batch.at - self._sent.pop(row))
@@ -205,6 +212,7 @@ class Soak:
                 account.batches,
                 account.largest,
                 account.longest,
+                account.writing,
                 sum(one.duplicates for one in health),
                 sum(one.overflows for one in health),
                 sum(one.reconnects for one in health),
@@ -213,7 +221,7 @@ class Soak:
             )
         )
         # The next row tells of the next minute.
-        account.longest, account.largest = 0.0, 0
+        account.longest, account.writing, account.largest = 0.0, 0.0, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +357,7 @@ def main() -> None:
     plan = Plan(**vars(parser.parse_args()))
     with tempfile.TemporaryDirectory() as folder:
         run = asyncio.run(soak(plan, Path(folder)))
-    report(run, Console(width=150))
+    report(run, Console(width=170))
     raise SystemExit(bool(run.lost or run.doubled))
 
 
