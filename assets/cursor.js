@@ -99,6 +99,7 @@
     const frameBox = frame.getBoundingClientRect();
     const left = at.box.left - frameBox.left + at.x._offset + at.x.l2p(cell.time);
     const top = at.box.top - frameBox.top + at.y._offset + at.y.l2p(cell.price);
+    frame.style.setProperty("--plot-top", `${at.box.top - frameBox.top + at.y._offset}px`);
     frame.style.setProperty("--cursor-left", `${left}px`);
     frame.style.setProperty("--cursor-top", `${top}px`);
     frame.classList.add("has-cursor");

@@ -97,10 +97,10 @@ def exchange_options(
 
 
 def live_switch() -> html.Div:
-    """Return the switch and a sign that says when data last moved; hidden until it is of use."""
-    switch = _chips("Live", ids.LIVE, [{"label": "Live", "value": LIVE}], "live-switch")
-    sign = html.Span(id=ids.LIVE_SIGN, className="live-sign")
-    return html.Div([switch, sign], id=ids.LIVE_CONTROL, className="live-control", hidden=True)
+    """Return the switch, which says when data last moved; hidden until it is of use."""
+    sign = html.Span("live", id=ids.LIVE_SIGN, className="live-sign")
+    switch = _chips("Follow new data", ids.LIVE, [{"label": sign, "value": LIVE}], "live-switch")
+    return html.Div(switch, id=ids.LIVE_CONTROL, hidden=True)
 
 
 def window_selector() -> html.Div:

@@ -77,5 +77,5 @@ RISING, FALLING = "#ffffff", "#a3b4cf"
 LONG_CLOSED, SHORT_CLOSED = "#ffb454", "#7cd7ff"
 """Fill of realised liquidations of long and of short positions."""
 
-LONG_HELD, SHORT_HELD = "#c6f7a8", "#f3c4ff"
-"""Lines of observed long and short positions."""
+LONG_HELD, SHORT_HELD = "#ffcb85", "#a9e3ff"
+"""Lines of observed long and short positions: hues as of their liquidations, but lighter."""

@@ -21,8 +21,8 @@ MOST_POSITIONS = 400
 
 # Line width [px] and opacity [-] from shares of the largest notional on, the least first: one
 # trace draws many lines, but all alike.
-_GRADES = ((0.0, 1.0, 0.6), (0.04, 1.6, 0.8), (0.25, 2.4, 1.0))
-_SIDES = ((1, "observed longs", LONG_HELD, "solid"), (-1, "observed shorts", SHORT_HELD, "5px,2px"))
+_GRADES = ((0.0, 1.0, 0.75), (0.04, 1.6, 0.9), (0.25, 2.4, 1.0))
+_SIDES = ((1, "observed longs", LONG_HELD, "solid"), (-1, "observed shorts", SHORT_HELD, "9px,3px"))
 
 
 def position_traces(positions: Positions, heatmap: Heatmap) -> list[Trace]:
@@ -44,7 +44,7 @@ def position_traces(positions: Positions, heatmap: Heatmap) -> list[Trace]:
     traces: list[Trace] = []
     for i, (_, width, opacity) in enumerate(_GRADES):
         alike = grade == i
-        traces += lines("position rims", alike, width + 2.0, rgba(CASING, 0.7 * opacity), "solid")
+        traces += lines("position rims", alike, width + 2.0, rgba(CASING, 0.85 * opacity), "solid")
         for side, name, colour, dash in _SIDES:
             traces += lines(name, alike & (drawn.side == side), width, rgba(colour, opacity), dash)
     return traces
