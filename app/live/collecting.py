@@ -46,22 +46,24 @@ class LiveCollection:
         self._retry_after = retry_after
         self._collector: Collector | None = None
         self._failed: tuple[str, datetime] | None = None
-        self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="collection", daemon=True)
+        self._running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
 
     def start(self) -> None:
         """Begin; what goes wrong is logged and seen in `health`, and tried again."""
-        self._thread.start()
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._run, args=(loop,), name="collection", daemon=True)
+        self._running = loop, thread
+        thread.start()
 
     def stop(self) -> None:
         """Close the streams, store all that came, and return when that is done."""
-        if not self._thread.is_alive():
-            self._loop.close()
+        if self._running is None:
             return
+        loop, thread = self._running
         with suppress(RuntimeError):  # it has ended by itself
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+            loop.call_soon_threadsafe(self._stop.set)
+        thread.join()
 
     def health(self) -> Mapping[str, Health]:
         """Return how each exchange is; all are down while collecting fails as a whole."""
@@ -75,13 +77,11 @@ class LiveCollection:
             }
         return self._collector.health() if self._collector is not None else {}
 
-    def _run(self) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
-            self._loop.run_until_complete(self._keep())
-        except Exception:
-            logger.exception("Live collection has ended; the pages show what is stored")
+            loop.run_until_complete(self._keep())
         finally:
-            self._loop.close()
+            loop.close()
 
     async def _keep(self) -> None:
         while not self._stop.is_set():

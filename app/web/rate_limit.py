@@ -10,9 +10,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.web.sockets import refuse_socket
+
 
 class RateLimit:
-    """Refuse the requests of a client that asks too often.
+    """Refuse the requests of a client that asks too often; to open a socket is one, too.
 
     The window slides by two counters a client: they are gone two windows after its last request.
     The storage's exact kind would keep an entry of every client that ever asked.
@@ -35,11 +37,15 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http" or not self._counted(scope):
+        if scope["type"] not in ("http", "websocket") or not self._counted(scope):
             await self._app(scope, receive, send)
             return
         client = (scope.get("client") or ("unknown",))[0]
-        if not self._limiter.hit(self._rate, client):
+        is_let_in = self._limiter.hit(self._rate, client)
+        if scope["type"] == "websocket":
+            await (self._app(scope, receive, send) if is_let_in else refuse_socket(receive, send))
+            return
+        if not is_let_in:
             await self._refusal(client)(scope, receive, send)
             return
         headers = self._headers(client)

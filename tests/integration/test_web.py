@@ -393,6 +393,20 @@ def test_guesses_of_a_password_are_limited_wherever_they_are_made(clock):
     assert client.get("/", headers=basic("ada:open:sesame")).status_code == 200
 
 
+def test_guesses_over_sockets_count_too(clock):
+    client = Client(rate_limit="3/minute", **TOKEN)
+    for _ in range(3):
+        (closed,) = client.connect(host="127.0.0.1", authorization="Bearer guess")
+        assert closed["code"] == 1008
+    assert client.get("/symbols", headers=bearer("the-tökén")).status_code == 429
+    # To open a socket of the interface is a request like others.
+    (closed,) = client.connect("/ws/none", host="127.0.0.1")
+    assert closed["code"] == 1008
+    assert (
+        client.get("/symbols", address="10.0.0.8", headers=bearer("the-tökén")).status_code == 200
+    )
+
+
 def test_no_limit_is_set_where_it_is_switched_off():
     client = Client(rate_limit="off")
     assert "ratelimit-limit" not in client.get("/symbols").headers
