@@ -13,7 +13,7 @@ from app.moment import MomentMap, known_at, moment_of
 from app.observed import load_positions
 from app.request import HeatmapRequest
 from app.settings import Settings
-from app.stored_book import StoredBook, time64
+from app.stored_book import LASTING, StoredBook, time64
 from app.stored_maps import plain_grid, read_maps
 from app.views import Grid, Maps, draw, draw_maps, grid_of, level_range
 from components.view import HeatmapView
@@ -194,9 +194,10 @@ class StoredHeatmaps:
 
     def _draw_view(self, request: HeatmapRequest) -> HeatmapView:
         shown = self._shown(request)
+        stop = request.stop + LASTING.item()
         liquidations = {
             stored.book.exchange: self._store.liquidations(
-                stored.book.exchange, request.symbol, request.start, request.stop
+                stored.book.exchange, request.symbol, request.start, stop
             )
             for stored in shown
         }

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from app.request import MOST_BUCKETS, HeatmapRequest
-from app.stored_book import StoredBook, time64
+from app.stored_book import LASTING, StoredBook, time64
 from components.view import Candles, HeatmapView, Liquidations, Positions
 from engine.book import LevelBook
 from engine.grid import price_edges, shown_range, step_edges, time_edges, width_edges
@@ -117,7 +117,7 @@ def draw(
         parts=maps.parts,
         candles=_candles(leading.candles, times),
         candle_exchange=leading.book.exchange,
-        liquidations=_largest(liquidations, times),
+        liquidations=_largest(liquidations, times[0], _told_until(times, maps)),
         gaps=tuple(gap for each in stored for gap in _gaps(each, first, last)),
         key_figures=_figures(stored, leading.book, times[-1]),
         data_stop=maps.data_stop,
@@ -221,7 +221,16 @@ def _price_range(request: HeatmapRequest, candles: Candles) -> tuple[float, floa
     return shown_range(float(candles.low.min()), float(candles.high.max()))
 
 
-def _largest(by_exchange: Mapping[str, Arrays], times: Times) -> Liquidations:
+def _told_until(times: Times, maps: Maps) -> np.datetime64:
+    """Return until when realised liquidations are shown: at the data's end, those since, too."""
+    # The bar that they belong to is mapped when it has ended.
+    stop: np.datetime64 = times[-1]
+    return stop + LASTING if stop >= maps.data_stop else stop
+
+
+def _largest(
+    by_exchange: Mapping[str, Arrays], start: np.datetime64, stop: np.datetime64
+) -> Liquidations:
     """Return the largest realised liquidations, oldest first."""
     names = ("time", "price", "notional", "side")
     columns = {
@@ -230,7 +239,7 @@ def _largest(by_exchange: Mapping[str, Arrays], times: Times) -> Liquidations:
     exchange = np.repeat(
         np.array(list(by_exchange), np.str_), [rows["time"].size for rows in by_exchange.values()]
     )
-    within = (columns["time"] >= times[0]) & (columns["time"] < times[-1])
+    within = (columns["time"] >= start) & (columns["time"] < stop)
     columns["notional"] = np.where(within, columns["notional"], 0.0)
     kept = np.argsort(columns["notional"], kind="stable")[-_LARGEST:]
     kept = kept[columns["notional"][kept] > 0.0]

@@ -193,6 +193,18 @@ def test_an_unknown_last_open_interest_survives_the_disk(store, heatmaps, tmp_pa
     assert view.gaps == first.gaps
 
 
+def test_liquidations_since_the_last_bar_come_along_where_the_map_ends_with_the_data(
+    store, heatmaps
+):
+    since = times(1, offset=600) + np.timedelta64(4, "m")
+    new = {"time": since, "side": -1, "quantity": 1.0, "price": 50_000.0}
+    store.add_liquidations({"exchange": "binance", "symbol": "BTCUSDT"} | new)
+    latest = {"exchanges": ("binance",), "start": START + 500 * STEP}
+    view = heatmaps.view(request(stop=START + 600 * STEP, **latest))
+    assert_array_equal(view.liquidations.time, since)
+    assert heatmaps.view(request(stop=START + 599 * STEP, **latest)).liquidations.time.size == 0
+
+
 def test_realised_liquidations_of_the_window_come_along(heatmaps):
     view = heatmaps.view(request(exchanges=("binance",)))
     assert view.liquidations.side.tolist() == [1, -1, 1, 1, -1]

@@ -143,6 +143,16 @@ def test_the_last_price_is_a_line_with_a_label(view):
     assert "130.00" in layout["annotations"][0]["text"]
 
 
+def test_what_was_liquidated_since_the_last_bar_is_within_the_axis(view):
+    later = view.heatmap.times[-1] + np.timedelta64(4, "m")
+    since = replace(view.liquidations, time=view.liquidations.time.copy())
+    since.time[-1] = later
+    start, stop = figure(replace(view, liquidations=since))["layout"]["xaxis"]["range"]
+    assert start == "2026-02-05T00:00:00.000"
+    assert np.datetime64(stop) > later
+    assert np.datetime64(stop) < later + np.timedelta64(3, "m")
+
+
 def test_a_zoom_is_the_axes_range_and_otherwise_all_is_shown(view):
     zoomed = figure(view, zoom_time=(1500.0, 60_000.0), zoom_price=(110.0, 120.0))["layout"]
     # As text: Plotly takes numbers in a range for the reader's local time.
