@@ -67,6 +67,16 @@ def check_checksum(path: Path, digest: str) -> None:
         raise FileError(path, f"SHA-256 {expected.lower()} as in {beside.name}", digest)
 
 
+@contextmanager
+def at_rest(path: Path) -> Iterator[None]:
+    """Raise a `FileError` if a file changes meanwhile."""
+    before = path.stat()
+    yield
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise FileError(path, "a file at rest", "one that changed while it was read")
+
+
 class _Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
@@ -110,7 +120,7 @@ def unpacked(path: Path, folder: Path, limits: Limits) -> Iterator[Path]:
 def _unzip(path: Path, target: Path, limits: Limits) -> None:
     with zipfile.ZipFile(path) as archive:
         member = _only_member(path, archive)
-        _check_size(path, member.file_size, path.stat().st_size, limits)
+        check_size(path, member.file_size, path.stat().st_size, limits)
         with archive.open(member) as packed:
             _copy(path, packed, target, limits)
 
@@ -143,11 +153,12 @@ def _copy(path: Path, packed: _Stream, target: Path, limits: Limits) -> None:
     with target.open("wb") as file:
         while chunk := packed.read(_CHUNK):
             size += len(chunk)
-            _check_size(path, size, packed_size, limits)
+            check_size(path, size, packed_size, limits)
             file.write(chunk)
 
 
-def _check_size(path: Path, size: int, packed_size: int, limits: Limits) -> None:
+def check_size(path: Path, size: int, packed_size: int, limits: Limits) -> None:
+    """Raise a `FileError` if a packed file has grown by more than it may."""
     if size > limits.bytes:
         raise FileError(path, f"at most {limits.bytes:,} bytes unpacked", f"{size:,} or more")
     if size > _SMALL and size > limits.ratio * packed_size:

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,23 @@ def load_all(
     *,
     keep_trades: bool = False,
     limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Loaded | FileError]:
-    """Load files one after the other; yield what came of each, good or bad."""
+    """Load files one after the other; yield what came of each, good or bad.
+
+    ``progress`` is told how many bytes of a long file have been read.
+    """
     with scratch_folder(store) as scratch:
         for source in sources:
             try:
-                yield load(store, source, scratch, keep_trades=keep_trades, limits=limits)
+                yield load(
+                    store,
+                    source,
+                    scratch,
+                    keep_trades=keep_trades,
+                    limits=limits,
+                    progress=progress,
+                )
             except FileError as e:
                 yield e
 

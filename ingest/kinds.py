@@ -16,6 +16,8 @@ class Kind(StrEnum):
     FUNDING = "funding"
     TRADES = "trades"
     LIQUIDATIONS = "liquidations"
+    NODE_FILLS = "node-fills"
+    """Fills of Hyperliquid's nodes, lines of JSON: see `ingest.node_fills`."""
 
 
 @dataclass(frozen=True, slots=True)

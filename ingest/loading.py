@@ -1,6 +1,6 @@
 """Load one file: verify it, unpack it, check its rows, store them in one transaction."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from ingest.changes import Change
 from ingest.database import run
 from ingest.errors import FileError
 from ingest.kinds import FORMATS, Kind
+from ingest.node_fills import MarketFills, load_node_fills
 from ingest.recognise import Source
 from ingest.staging import Staging
 from ingest.store import Store, StoreError, add_batch
@@ -60,6 +61,7 @@ def load(
     *,
     keep_trades: bool = False,
     limits: Limits = DEFAULT_LIMITS,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Loaded:
     """Load a file unless its content was loaded before.
 
@@ -75,6 +77,8 @@ def load(
         Store trades themselves beside the candles made of them.
     limits : Limits
         How much it may unpack to.
+    progress : callable
+        Told how many bytes of a long file have been read.
 
     Raises
     ------
@@ -88,6 +92,12 @@ def load(
         digest = sha256(source.path)
         check_checksum(source.path, digest)
         with _sentences(source), store.cursor() as cursor, _temporary(cursor):
+            if source.kind is Kind.NODE_FILLS:
+                path, symbol = source.path, source.symbol
+                return _of_markets(
+                    source,
+                    load_node_fills(store, cursor, path, symbol, digest, limits, progress),
+                )
             if known(cursor, source, digest, keep_trades=keep_trades):
                 return Loaded(source, _interval(source, source.interval_seconds), known=True)
             with unpacked(source.path, scratch, limits) as file:
@@ -99,6 +109,19 @@ def load(
             return _store(store, cursor, source, staging, digest, keep_trades=keep_trades)
     except OSError as e:
         raise FileError(source.path, "a file that can be read", e.strerror or str(e)) from e
+
+
+def _of_markets(source: Source, markets: Sequence[MarketFills] | None) -> Loaded:
+    """Return what came of a file that holds several markets, None if it was loaded before."""
+    if markets is None:
+        return Loaded(source, known=True)
+    return Loaded(
+        source,
+        rows=sum(market.rows for market in markets),
+        added=sum(market.added for market in markets),
+        first=min((market.first for market in markets), default=None),
+        last=max((market.last for market in markets), default=None),
+    )
 
 
 def _store(

@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest import node_fills
 from ingest.errors import FileError, NotRead
 from ingest.intervals import SECONDS
 from ingest.kinds import Kind
 
-SUFFIXES = (".zip", ".csv", ".csv.gz", ".parquet")
+_OF_ARCHIVES = (".zip", ".csv", ".csv.gz", ".parquet")
+SUFFIXES = (*_OF_ARCHIVES, *node_fills.SUFFIXES)
 """Endings of files that are read."""
 
 _ARCHIVED = re.compile(r"(?P<symbol>[^-/]+)-(?P<what>\w+)-\d{4}-\d{2}(-\d{2})?")
@@ -72,8 +74,10 @@ def recognise(path: Path, told: Told = NOTHING_TOLD) -> Source:
     NotRead
         If it is none of those that are read, or nobody says what it is.
     FileError
-        If its name and the reader disagree.
+        If its name and the reader disagree, or it is packed and broken.
     """
+    if not path.name.lower().endswith(_OF_ARCHIVES):
+        return _node_fills(path, told)
     if (match := _ARCHIVED.fullmatch(_stem(path))) and _in_archive(match["what"]):
         return _archived(path, match["symbol"], match["what"], told)
     if told.exchange and told.symbol and told.kind:
@@ -85,6 +89,23 @@ def recognise(path: Path, told: Told = NOTHING_TOLD) -> Source:
         "--kind",
         "neither",
     )
+
+
+def _node_fills(path: Path, told: Told) -> Source:
+    """Return what a file is whose name does not say it."""
+    if not node_fills.are_node_fills(path):
+        raise NotRead(
+            path,
+            "a file that ends in " + ", ".join(_OF_ARCHIVES) + ", or node fills of Hyperliquid",
+            "neither",
+        )
+    for option, said, named in (
+        ("--exchange", told.exchange, node_fills.EXCHANGE),
+        ("--kind", told.kind, Kind.NODE_FILLS),
+    ):
+        if said not in (None, named):
+            raise FileError(path, f"{said}, as {option} says", "node fills of Hyperliquid")
+    return Source(path, Kind.NODE_FILLS, node_fills.EXCHANGE, told.symbol or node_fills.ALL)
 
 
 def _archived(path: Path, symbol: str, what: str, told: Told) -> Source:

@@ -81,8 +81,8 @@ def _add(s: Summary, one: Loaded) -> Summary:
         missing=s.missing + one.missing,
         repeated=s.repeated + one.repeated,
         conflicting=s.conflicting + one.conflicting,
-        first=min(t for t in (s.first, one.first) if t),
-        last=max(t for t in (s.last, one.last) if t),
+        first=min((t for t in (s.first, one.first) if t), default=None),
+        last=max((t for t in (s.last, one.last) if t), default=None),
     )
 
 

@@ -52,9 +52,10 @@ def ingest(
 
     Zip files of the Binance archive, folders of them and copies of it as a
     whole are recognised by their names. Other CSV, CSV.gz and Parquet files
-    need named columns, and --exchange, --symbol and --kind. What was loaded
-    before is not loaded again. A bad file is named and the others are loaded;
-    the exit code is then 1.
+    need named columns, and --exchange, --symbol and --kind. Node fills of
+    Hyperliquid (JSON lines, .lz4 or not) give their liquidations, of all
+    markets or of --symbol. What was loaded before is not loaded again. A bad
+    file is named and the others are loaded; the exit code is then 1.
     """
     from rich.console import Console
 
@@ -137,9 +138,17 @@ def _load(
     try:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("Loading", total=sum(sizes))
-            outcomes = load_all(store, found.sources, keep_trades=keep_trades, limits=limits)
+            done = 0
+
+            def read(size: int) -> None:
+                progress.update(task, completed=done + size)
+
+            outcomes = load_all(
+                store, found.sources, keep_trades=keep_trades, limits=limits, progress=read
+            )
             for source, size, outcome in zip(found.sources, sizes, outcomes, strict=True):
-                progress.update(task, advance=size, description=source.path.name)
+                done += size
+                progress.update(task, completed=done, description=source.path.name)
                 if isinstance(outcome, FileError):
                     bad.append(outcome)
                 else:
