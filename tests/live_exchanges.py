@@ -155,6 +155,7 @@ class Server:
         finally:
             self._process.kill()
             self._hearing.join()
+            self._process.stdout.close()
 
 
 @contextmanager

@@ -58,8 +58,8 @@ class Page:
         self.wait(lambda: self.run(SETTLED, 0))
         return self
 
-    def wait(self, condition: Callable[[], object]) -> None:
-        """Wait until a condition holds; what it looks at may not be there yet."""
+    def wait(self, condition: Callable[[], object], timeout: float = DEADLINE) -> None:
+        """Wait until a condition holds; what it looks at may not be there yet. [s]"""
 
         def holds() -> object:
             try:
@@ -67,7 +67,7 @@ class Page:
             except (NoSuchElementException, StaleElementReferenceException):
                 return False
 
-        until(holds, timeout=DEADLINE)
+        until(holds, timeout=timeout)
 
     @contextmanager
     def redrawn(self) -> Iterator[None]:
