@@ -185,3 +185,26 @@ def test_a_variable_that_the_env_file_replaces_is_found(bare_folder, monkeypatch
     monkeypatch.setenv("LIQHEAT_HOST", "localhost")
     (bare_folder / ".env").write_text("LIQHEAT_PORT=8002\nLIQHEAT_HOST=localhost\n")
     assert overruled_variables() == ["LIQHEAT_PORT"]
+
+
+def test_what_is_collected_is_read_in_any_case_and_each_once(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_COLLECT", "yes")
+    monkeypatch.setenv("LIQHEAT_COLLECT_EXCHANGES", "OKX, bybit,okx")
+    monkeypatch.setenv("LIQHEAT_COLLECT_SYMBOLS", "btcusdt")
+    settings = Settings.load()
+    assert settings.collect
+    assert settings.collect_exchanges == ("okx", "bybit")
+    assert settings.collect_symbols == ("BTCUSDT",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("EXCHANGES", "okx,mars", "must be of binance, bybit, okx, hyperliquid, but is 'okx,mars'"),
+        ("SYMBOLS", "BTC/USDT", "must be like BTCUSDT,ETHUSDT, but is 'BTC/USDT'"),
+    ],
+)
+def test_what_can_not_be_collected_is_said(monkeypatch, name, value, sentence):
+    monkeypatch.setenv(f"LIQHEAT_COLLECT_{name}", value)
+    with pytest.raises(SettingsError, match=f"LIQHEAT_COLLECT_{name} {sentence}"):
+        Settings.load()
