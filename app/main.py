@@ -18,10 +18,11 @@ from app.api.description import ABOUT, TAGS, describe, operation_id
 from app.api.operations import health_router
 from app.callbacks import register_callbacks
 from app.exchange_states import ExchangeState
-from app.heatmaps import Heatmaps
+from app.heatmaps import Heatmaps, StoredHeatmaps
 from app.jobs import Jobs
 from app.pages import TITLE, add_pages
 from app.settings import Settings
+from app.stored_data import StoredData
 from app.web.docs import add_docs
 from app.web.guard import guard
 from app.web.metrics import count_requests
@@ -108,12 +109,16 @@ def create_app(
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "theme-color", "content": THEMES["dark"].paper},
         ],
+        suppress_callback_exceptions=True,  # each page has the components of its own callbacks only
         on_error=_say_it_failed,
         add_log_handler=False,
         enable_mcp=False,
     )
     add_pages(server, dash_app)
-    register_callbacks(dash_app, heatmaps, pool, states=states, collecting=collecting)
+    stored = StoredData(heatmaps.store if isinstance(heatmaps, StoredHeatmaps) else None)
+    register_callbacks(
+        dash_app, heatmaps, pool, stored=stored, states=states, jobs=jobs, collecting=collecting
+    )
     guard(server, settings)
     count_requests(server)
     return server

@@ -3,6 +3,7 @@
 A further page is one more entry of `PAGES`, and its callbacks.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -37,16 +38,22 @@ class Page:
         What links to it say.
     layout : callable
         Makes its content from the links to all pages.
+    packages : frozenset of str
+        Packages of `HEAVY` that it has components of.
     """
 
     path: str
     name: str
     layout: Callable[[html.Nav], Component]
+    packages: frozenset[str] = frozenset()
 
+
+HEAVY = frozenset({"dash_ag_grid"})
+"""Packages of components whose scripts only those pages load that need them."""
 
 PAGES = (
     Page("/", "Heatmap", heatmap_page),
-    Page("/data", "Data", data_page),
+    Page("/data", "Data", data_page, HEAVY),
 )
 """The pages that there are, in the order of their links; the first is the heatmap's."""
 
@@ -71,16 +78,18 @@ def add_pages(server: FastAPI, dash_app: Dash, pages: Sequence[Page] = PAGES) ->
         return page.layout(page_links(names, page.path))
 
     dash_app.layout = layout
-    for page in every.values():
-        if page.path != "/":  # where Dash answers itself
-            for path in (page.path, f"{page.path}/"):
-                _add_route(server, path, _Html(dash_app, page))
-    _add_route(server, "/{path:path}", _Html(dash_app, _UNKNOWN, status=404))
+    # Before Dash, which answers at the root, too.
+    server.router.routes[:0] = [
+        _route(path, _Html(dash_app, page))
+        for page in every.values()
+        for path in dict.fromkeys((page.path, f"{page.path.rstrip('/')}/"))
+    ]
+    server.router.routes.append(_route("/{path:path}", _Html(dash_app, _UNKNOWN, status=404)))
     server.add_middleware(_BelowPages, paths=[path for path in every if path != "/"])
 
 
-def _add_route(server: FastAPI, path: str, answer: "_Html") -> None:
-    server.router.routes.append(Route(path, answer, methods=["GET"], include_in_schema=False))
+def _route(path: str, answer: "_Html") -> Route:
+    return Route(path, answer, methods=["GET"], include_in_schema=False)
 
 
 class _Html:
@@ -102,15 +111,20 @@ class _Html:
         # Dash finds scripts and style sheets at the first request of an address of its own.
         self._dash_app._setup_server()  # type: ignore[no-untyped-call]
         text: str = self._dash_app.index()  # type: ignore[no-untyped-call]
-        name = escape(f"{self._page.name} · {TITLE}")
-        for old, new in (
-            (_PREFIX, f'{_PREFIX[:-1]}{self._page.path.lstrip("/")}/"'),
-            (f"<title>{TITLE}</title>", f"<title>{name}</title>"),
-        ):
-            if old not in text:
-                raise RuntimeError(f"Dash's first page must contain {old}, but does not")
-            text = text.replace(old, new, 1)
+        path, title = self._page.path.strip("/"), f"<title>{TITLE}</title>"
+        if path:
+            name = escape(f"{self._page.name} · {TITLE}")
+            text = _replaced(text, _PREFIX, f'{_PREFIX[:-1]}{path}/"')
+            text = _replaced(text, title, f"<title>{name}</title>")
+        for package in HEAVY - self._page.packages:
+            text = re.sub(rf'<script src="[^"]*/{package}/[^"]*"></script>\n?', "", text)
         return text
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    if old not in text:
+        raise RuntimeError(f"Dash's first page must contain {old}, but does not")
+    return text.replace(old, new, 1)
 
 
 class _BelowPages:

@@ -104,5 +104,22 @@ def latest_liquidations(
         return unmasked(cursor.execute(statement("latest_liquidations"), parameters).fetchnumpy())
 
 
+def recent_liquidations(
+    store: Store, exchange: str | None = None, symbol: str | None = None, *, limit: int
+) -> Arrays:
+    """Return the last liquidations of all markets, or of an exchange or symbol, newest first.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        ``time`` (datetime64[us]), ``exchange``, ``symbol``, ``side`` of the position (int8, +1
+        long, -1 short), ``quantity`` [base], ``price`` [quote], ``notional`` [quote],
+        ``received_at`` (datetime64[us], NaT where it was not received live).
+    """
+    parameters = {"exchange": exchange, "symbol": symbol, "limit": limit}
+    with store.cursor() as cursor:
+        return unmasked(cursor.execute(statement("recent_liquidations"), parameters).fetchnumpy())
+
+
 def _aware(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC)

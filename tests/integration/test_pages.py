@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from app.pages import PAGES
+from app.pages import HEAVY, PAGES
 from tests.browser.fake_heatmaps import FakeHeatmaps
 
 from .test_page import call, get
@@ -17,6 +17,10 @@ def ask(*paths):
 
 def addresses(answer):
     return re.findall(r'(?:src|href)="([^"]+)"', answer.text)
+
+
+def without_heavy(found):
+    return [address for address in found if not any(f"/{name}/" in address for name in HEAVY)]
 
 
 def links(layout):
@@ -59,8 +63,14 @@ def test_a_slash_at_the_end_changes_nothing():
 def test_a_page_has_all_scripts_and_styles_whichever_is_asked_for_first():
     for path in ("/data", "/nothing"):
         answer, heatmap = ask(path, "/")
-        assert addresses(answer) == addresses(heatmap)
+        assert without_heavy(addresses(answer)) == addresses(heatmap)
         assert any(address.startswith("/assets/page.css") for address in addresses(answer))
+
+
+def test_only_pages_that_need_them_load_heavy_scripts():
+    heatmap, data = ask("/", "/data")
+    assert without_heavy(addresses(heatmap)) == addresses(heatmap)
+    assert len(addresses(data)) == len(addresses(heatmap)) + len(HEAVY)
 
 
 def test_pages_have_titles_of_their_own():

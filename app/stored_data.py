@@ -1,0 +1,62 @@
+"""What the Data page shows of the database."""
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from ingest.columns import Arrays
+from ingest.coverage import Coverage
+from ingest.liquidations import recent_liquidations
+from ingest.store import Store
+
+MOST_RECENT = 50
+
+
+class StoredData:
+    """Reads for many readers at once; without a store there is nothing to read."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._known: tuple[str, list[Coverage]] = ("", [])
+
+    def coverage(self) -> list[Coverage]:
+        """Return what is stored; found once for all who ask before it changes."""
+        if self._store is None:
+            return []
+        with self._lock:  # it may take seconds, and all wait for the same
+            watermark = self._store.watermark()
+            if self._known[0] != watermark:
+                self._known = (watermark, self._store.coverage())
+            return self._known[1]
+
+    def recent(self, exchange: str = "", symbol: str = "") -> list[dict[str, Any]]:
+        """Return the newest liquidations, the newest first, as ``/ws/liquidations`` tells them."""
+        if self._store is None:
+            return []
+        found = recent_liquidations(
+            self._store, exchange or None, symbol or None, limit=MOST_RECENT
+        )
+        return recent_rows(found)
+
+
+def recent_rows(found: Arrays) -> list[dict[str, Any]]:
+    """Return liquidations as objects, with times as text and null where one is not known."""
+    texts = {
+        "exchange": found["exchange"].tolist(),
+        "symbol": found["symbol"].tolist(),
+        "side": np.where(found["side"] > 0, "long", "short").tolist(),
+        "time": _times(found["time"]),
+        "received": _times(found["received_at"]),
+    }
+    numbers = {name: found[name].tolist() for name in ("quantity", "price", "notional")}
+    columns = texts | numbers
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _times(times: np.ndarray) -> list[str | None]:
+    texts = np.datetime_as_string(times.astype("datetime64[ms]"))
+    return [None if text == "NaT" else f"{text}Z" for text in texts]

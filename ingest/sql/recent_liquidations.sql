@@ -1,0 +1,15 @@
+-- The last liquidations of all markets, newest first; NULL asks for every exchange or symbol.
+SELECT
+    time,
+    exchange,
+    symbol,
+    CASE side WHEN 'long' THEN 1 ELSE -1 END::TINYINT AS side,   -- of the position
+    quantity,                                                    -- base
+    price,                                                       -- quote
+    quantity * price                                  AS notional,   -- quote
+    received_at
+FROM liquidations
+WHERE exchange = coalesce($exchange, exchange)
+  AND symbol = coalesce($symbol, symbol)
+ORDER BY time DESC, exchange, symbol, liquidations.side, price, quantity
+LIMIT $limit;
