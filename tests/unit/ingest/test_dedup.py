@@ -22,6 +22,17 @@ def test_what_is_seen_again_is_remembered_anew():
     assert [keys.add("a", time) for time in (0.0, 500.0, 1000.0, 1599.0)] == [True] + 3 * [False]
 
 
+def test_what_is_seen_again_keeps_nothing_else_in_memory():
+    keys = RecentKeys(window=600.0, most=2)
+    for key, time in (("a", 0.0), ("b", 0.0), ("a", 500.0), ("a", 1000.0)):
+        keys.add(key, time)
+    assert len(keys) == 1
+    for key in "bac":  # of three the one goes that was not seen for longest
+        keys.add(key, 1000.0)
+    assert not keys.add("a", 1000.0)
+    assert keys.add("b", 1000.0)
+
+
 def test_memory_is_bounded_by_time():
     keys = RecentKeys(window=600.0)
     for time in range(100_000):
