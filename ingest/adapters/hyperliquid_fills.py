@@ -54,8 +54,10 @@ def _liquidation(
     received: datetime,
     context: Context,
 ) -> Liquidation | None:
+    if isinstance(fill, dict) and fill.get("liquidation") is None:
+        return None  # as nearly all of them, so nothing else is looked at
     symbol = symbol_of(fields.text(fill, "coin"))
-    if fill.get("liquidation") is None or not context.wants(symbol) or symbol is None:
+    if not context.wants(symbol) or symbol is None:
         return None
     liquidation = fields.mapping(fill, "liquidation")
     quantity = fields.take(fill, "sz", fields.positive)
