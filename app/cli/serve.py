@@ -93,6 +93,7 @@ def _serve(settings: Settings) -> None:
     from app.live.routes import live_router
     from app.main import create_app
     from app.server import address, listen, serve_until_stopped, warm_up
+    from app.web.origins import socket_origins
     from ingest.store import Store
 
     with (
@@ -113,7 +114,7 @@ def _serve(settings: Settings) -> None:
             heatmaps,
             [
                 *api_routers(heatmaps, answers, states, feed),
-                live_router(feed, heatmaps, settings.cors_origins),
+                live_router(feed, heatmaps, socket_origins(settings)),
             ],
             states=states,
             jobs=jobs,

@@ -5,6 +5,18 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from app.settings import Settings
+
+
+def socket_origins(settings: Settings) -> tuple[str, ...]:
+    """Return the origins besides this server's own whose pages may open a socket.
+
+    Where credentials are asked for, a browser sends those of its reader along, whichever page asks;
+    so only pages that are named may, and not all.
+    """
+    asks = bool(settings.api_token or settings.login)
+    return tuple(origin for origin in settings.cors_origins if not (asks and origin == "*"))
+
 
 def is_own_origin(headers: Headers, others: Collection[str] = ()) -> bool:
     """Return whether who asks is no page, a page of this server, or of one of some origins.

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -22,6 +22,7 @@ from app.live.sockets import Sockets
 from app.main import create_app
 from app.server import Server, address, listen
 from app.settings import Settings
+from app.web.origins import socket_origins
 from ingest.records import Liquidation
 from tests.stores import add_market, memory_store
 
@@ -87,7 +88,7 @@ def live(folder, most=5000, **changes):
     with memory_store() as store:
         heatmaps, feed = StoredHeatmaps(store, settings), LiveFeed(most)
         store.listen(feed.publish_change)
-        router = live_router(feed, heatmaps, settings.cors_origins)
+        router = live_router(feed, heatmaps, socket_origins(settings))
         with serving(create_app(settings, heatmaps, [router])) as where:
             yield Live(where, feed, store)
         heatmaps.close()
@@ -341,6 +342,24 @@ def test_pages_of_others_can_not_listen(tmp_path):
                     server.connect(path, origin=origin),
                 ):
                     pass
+
+
+@pytest.mark.parametrize(("settings", "is_let_in"), [({}, True), ({"api_token": "abc"}, False)])
+def test_any_page_may_listen_where_that_is_set_and_nobody_is_asked_who_he_is(
+    tmp_path, settings, is_let_in
+):
+    options = {
+        "origin": "https://other.example",
+        "additional_headers": {"Authorization": "Bearer abc"},
+    }
+    refused = nullcontext() if is_let_in else pytest.raises(InvalidStatus, match="HTTP 403")
+    with (
+        live(tmp_path, cors_origins="*", **settings) as server,
+        refused,
+        server.connect("/ws/liquidations", **options) as listener,
+    ):
+        server.publish(liquidation())
+        assert read(listener)["exchange"] == "bybit"
 
 
 def test_credentials_and_known_names_are_asked_for(tmp_path):
