@@ -115,7 +115,9 @@ class Chaos:
 
     async def recovery(self) -> None:
         """Wait until there is somebody who listens."""
-        await until(lambda: any(self.fake.topics.values()), f"a client of {self.fake.name}")
+        # On a machine that is busy, waits of minutes by the clock take their time.
+        what = f"a client of {self.fake.name}"
+        await until(lambda: any(self.fake.topics.values()), what, patience=120)
 
     async def publish(self, count: int) -> None:
         """Publish some events, sometimes twice, sometimes with what was published before."""

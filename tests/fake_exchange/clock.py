@@ -97,10 +97,13 @@ async def passing(clock: ManualClock, speed: float = 100.0) -> AsyncIterator[Non
 
 
 async def until(
-    condition: Callable[[], object], what: str = "", clock: ManualClock | None = None
+    condition: Callable[[], object],
+    what: str = "",
+    clock: ManualClock | None = None,
+    patience: float = DEADLINE,
 ) -> None:
     """Wait until something is so; with a clock, time passes meanwhile."""
-    deadline = time.monotonic() + DEADLINE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain for {what or condition}"
         await asyncio.sleep(0.001)
