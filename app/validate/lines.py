@@ -44,6 +44,9 @@ class MapLine(_Line):
     notional: tuple[int, ...] = Field(
         description="by bucket from the lowest up: of longs below the price, shorts above [quote]"
     )
+    geometry: tuple[int, ...] = Field(
+        description="the same of a map that knows only where the price has been [quote]"
+    )
     coverage: tuple[float, float] = Field(
         description="share of the longs', the shorts' open interest that the map knows [-]"
     )
@@ -75,6 +78,9 @@ class PositionLine(_Line):
     map_notional: float | None = Field(default=None, description="in the bucket [quote]")
     rank: int | None = Field(default=None, description="of the bucket in its side, 1 the hottest")
     hot: bool | None = None
+    geometry_hot: bool | None = Field(
+        default=None, description="of a map that knows only where the price has been"
+    )
     covered: float | None = Field(
         default=None, description="share of the side's range that is hot [-]"
     )

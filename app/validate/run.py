@@ -22,8 +22,9 @@ from app.validate.lines import (
     SummaryLine,
 )
 from app.validate.summary import Summary, summarise
-from app.validate.zones import STEP, Reach, Zones, zones_of
+from app.validate.zones import STEP, Reach, Zones, geometry_of, zones_of
 from app.version import program_version
+from engine.models import DEFAULT_MODEL
 from engine.snapshots import moment
 from engine.version import engine_version
 from ingest.coverage import MarketCoverage
@@ -84,6 +85,7 @@ class _Known:
 
     as_of: datetime
     zones: Zones
+    geometry: Zones
     watermark: str
 
 
@@ -212,6 +214,7 @@ class Comparison:
             map_notional=place.notional,
             rank=place.rank,
             hot=place.hot,
+            geometry_hot=known.geometry.is_hot(price),
             covered=known.zones.covered(common["side"]),
         )
 
@@ -252,7 +255,7 @@ class Comparison:
             "watermark": known.watermark,
             "bucket": place,
             "map_notional": None if place is None else float(known.zones.notional[place]),
-            "hot": place is not None and bool(known.zones.hot[place]),
+            "hot": known.zones.is_hot(price),
         }
         candles = self.store.bars(exchange, self.terms.symbol, bar, bar + BAR)
         if not len(candles.open_time):
@@ -285,29 +288,41 @@ class Comparison:
 
     def _computed(self, as_of: datetime) -> _Known | None:
         try:
-            found = self._moment(as_of)
+            found = self.heatmaps.moment(self._request(as_of), as_of)
         except NoData:
             return None
         zones = zones_of(found.levels.values(), found.last_price, self.terms.reach)
         if not zones.notional.any():
             return None
+        geometry = self._geometry(as_of, found, zones)
         self._write(
             MapLine(
                 as_of=as_of,
                 price=zones.price,
                 notional=tuple(int(one) for one in zones.notional),
+                geometry=tuple(int(one) for one in geometry.notional),
                 coverage=(float(found.coverage[0]), float(found.coverage[1])),
                 data_end=moment(found.data_stop),
                 watermark=found.watermark,
             )
         )
-        return _Known(as_of, zones, found.watermark)
+        return _Known(as_of, zones, geometry, found.watermark)
 
-    def _moment(self, as_of: datetime) -> MomentMap:
+    def _geometry(self, as_of: datetime, found: MomentMap, zones: Zones) -> Zones:
+        """Return the zones of a map that knows only where the price has been."""
+        request = self._request(as_of)
+        profile = request.assumed().parameters.profile
+        if self.terms.model != DEFAULT_MODEL:
+            # That model opens levels in every bar, so it knows all that there could be.
+            request = request.model_copy(update={"model": DEFAULT_MODEL, "profile": str(profile)})
+            found = self.heatmaps.moment(request, as_of)
+        return geometry_of(found.levels, profile.weight, zones)
+
+    def _request(self, as_of: datetime) -> HeatmapRequest:
         stored = tuple(market.exchange for market in self._markets())
         if not stored:
             raise NoData(f"Nothing is stored for {self.terms.symbol} yet.")
-        request = HeatmapRequest(
+        return HeatmapRequest(
             symbol=self.terms.symbol,
             start=as_of - BAR,
             stop=as_of + BAR,
@@ -315,7 +330,6 @@ class Comparison:
             model=self.terms.model,
             profile=self.terms.profile,
         )
-        return self.heatmaps.moment(request, as_of)
 
     def _markets(self) -> list[MarketCoverage]:
         """Return what is stored of the markets whose map it is."""

@@ -48,6 +48,27 @@ def wilson(share: float, count: float) -> Interval:
     return Interval(max(low, 0.0), min(high, 1.0))
 
 
+def paired_difference(only_first: int, only_second: int, count: int) -> Interval:
+    r"""Return the interval of the difference of two shares that are of the same observations.
+
+    Parameters
+    ----------
+    only_first, only_second : int
+        Observations that only the first, only the second hit.
+    count : int
+        Of all observations.
+
+    Notes
+    -----
+    Wald's for matched pairs with half an observation added to each of the four cells (Agresti and
+    Min): :math:`d \pm z \sqrt{b + c - (b - c)^2 / n} / n`, which holds up where few differ.
+    """
+    first, second, total = only_first + 0.5, only_second + 0.5, count + 2.0
+    difference = (first - second) / total
+    half = _Z * float(np.sqrt(first + second - (first - second) ** 2 / total)) / total
+    return Interval(max(difference - half, -1.0), min(difference + half, 1.0))
+
+
 def effective_count(weight: Floats) -> float:
     """Return how many equal observations tell as much as these with their weights (Kish)."""
     return float(weight.sum() ** 2 / (weight**2).sum())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.validate.statistics import effective_count, rank_correlation, wilson
+from app.validate.statistics import effective_count, paired_difference, rank_correlation, wilson
 from engine.kernels import Floats
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LEAST = 30
 """Observations for which a verdict is given."""
 
-Verdict = Literal["no verdict", "no skill measured", "more than blind", "less than blind"]
+Verdict = Literal["no verdict", "no skill measured", "more", "less"]
 
 _ORDER = ("compared", "outside", "no price", "no map")
 
@@ -41,7 +41,28 @@ class Score(BaseModel):
             return "no verdict"
         if self.low <= self.covered <= self.high:
             return "no skill measured"
-        return "more than blind" if self.low > self.covered else "less than blind"
+        return "more" if self.low > self.covered else "less"
+
+
+class Gain(BaseModel):
+    """How many more lay in the map's zones than in as many of the geometry map."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    geometry_share: float = Field(description="that lay in the geometry map's zones [-]")
+    gain: float = Field(description="of the map's share over that one [-]")
+    low: float = Field(description="interval of matched pairs, 95 % [-]")
+    high: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """What may be said."""
+        if self.count < LEAST:
+            return "no verdict"
+        if self.low <= 0.0 <= self.high:
+            return "no skill measured"
+        return "more" if self.low > 0.0 else "less"
 
 
 class Positions(BaseModel):
@@ -55,6 +76,7 @@ class Positions(BaseModel):
     without_map: int
     by_count: Score | None
     by_notional: Score | None
+    over_geometry: Gain | None
     rank_correlation: float | None = Field(description="of notional by bucket, with the map's [-]")
     observations: int = Field(description="compared, those of the same position again included")
     observations_share: float | None = Field(description="of these in hot zones [-]")
@@ -106,6 +128,22 @@ def score(hot: Sequence[bool], covered: Sequence[float], weight: Floats) -> Scor
     )
 
 
+def gain(hot: Sequence[bool], geometry_hot: Sequence[bool]) -> Gain | None:
+    """Return the gain over the geometry map on the same observations; None where there are none."""
+    if not hot:
+        return None
+    pairs = list(zip(hot, geometry_hot, strict=True))
+    only_map, only_geometry = pairs.count((True, False)), pairs.count((False, True))
+    low, high = paired_difference(only_map, only_geometry, len(pairs))
+    return Gain(
+        count=len(pairs),
+        geometry_share=sum(geometry_hot) / len(pairs),
+        gain=(only_map - only_geometry) / len(pairs),
+        low=low,
+        high=high,
+    )
+
+
 def _positions(lines: "list[PositionLine]", maps: "dict[datetime, MapLine]") -> Positions:
     # Seen again it is the same decision of the same user: no second piece of evidence.
     first: dict[tuple[str, int], PositionLine] = {}
@@ -124,6 +162,7 @@ def _positions(lines: "list[PositionLine]", maps: "dict[datetime, MapLine]") -> 
         without_map=counts["no map"],
         by_count=score(hot, covered, np.ones(len(hot))),
         by_notional=score(hot, covered, notional),
+        over_geometry=gain(hot, [bool(one.geometry_hot) for one in compared]),
         rank_correlation=_correlation(compared, maps),
         observations=len(again),
         observations_share=float(np.mean([bool(one.hot) for one in again])) if again else None,
@@ -151,12 +190,9 @@ def _liquidations(lines: "list[LiquidationLine]") -> Liquidations:
         if one.result == "compared"
     }
     compared = list(once.values())
+    hot = [bool(one.hot) for one in compared]
     return Liquidations(
         happened=len(lines),
         compared=len(compared),
-        score=score(
-            [bool(one.hot) for one in compared],
-            [one.covered or 0.0 for one in compared],
-            np.ones(len(compared)),
-        ),
+        score=score(hot, [one.covered or 0.0 for one in compared], np.ones(len(hot))),
     )

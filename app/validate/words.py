@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.validate.lines import RunLine
-from app.validate.summary import LEAST, Liquidations, Positions, Score, Summary
+from app.validate.summary import LEAST, Gain, Liquidations, Positions, Score, Summary
 
 
 def told(run: RunLine, summary: Summary) -> Iterator[str]:
@@ -49,6 +49,8 @@ def _of_positions(found: Positions, within: float) -> Iterator[str]:
             f"{found.observations:,} observations were in hot zones."
         )
     yield f"  {verdict(found.by_count)}"
+    if found.over_geometry:
+        yield f"  {beyond_geometry(found.over_geometry)}"
     if found.by_notional.verdict != found.by_count.verdict:
         yield f"  By notional: {verdict(found.by_notional)}"
 
@@ -75,12 +77,26 @@ def verdict(score: Score) -> str:
             )
         case "no skill measured":
             return f"No skill measured: a blind guess would hit {blind}, which the interval holds."
-        case "more than blind":
-            return (
-                f"More than a blind guess, which would hit {blind}. A map that knew only how far "
-                "liquidations lie from the price might do so, too."
-            )
+        case "more":
+            return f"More than a blind guess, which would hit {blind}."
     return f"Less than a blind guess, which would hit {blind}."
+
+
+def beyond_geometry(gain: Gain) -> str:
+    """Return what may be said of a gain over the geometry map."""
+    figures = (
+        f"as many zones of a map that knows only where the price has been hold "
+        f"{gain.geometry_share:.1%}; the difference is {100 * gain.gain:+.1f} points "
+        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]."
+    )
+    match gain.verdict:
+        case "no verdict":
+            return f"No verdict beyond geometry: {figures}"
+        case "no skill measured":
+            return f"No skill measured beyond geometry: {figures}"
+        case "more":
+            return f"More than geometry: {figures}"
+    return f"Less than geometry: {figures}"
 
 
 def _told(score: Score) -> str:

@@ -1,6 +1,6 @@
 """A map at one moment, cut into price buckets around the price, and its hottest ones."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -92,15 +92,21 @@ class Zones:
     hot: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, price: float, notional: Floats, reach: Reach) -> Self:
-        """Return the zones of notional by bucket."""
+    def of(
+        cls, price: float, notional: Floats, reach: Reach, most: tuple[int, int] | None = None
+    ) -> Self:
+        """Return the zones of notional by bucket, of which at most so many are hot.
+
+        ``most`` is of longs and of shorts, else as ``reach`` says.
+        """
         count = reach.buckets
         if notional.shape != (2 * count,):
             raise ValueError(f"notional must be of {2 * count} buckets, but is of {notional.shape}")
         whole = np.round(notional)
         below, above = _ranks(whole[:count][::-1])[::-1], _ranks(whole[count:])
         rank = np.concatenate((below, above))
-        return cls(price, whole, reach, rank, (rank <= reach.most_hot) & (whole > 0.0))
+        hottest = np.repeat(most or (reach.most_hot, reach.most_hot), count)
+        return cls(price, whole, reach, rank, (rank <= hottest) & (whole > 0.0))
 
     @property
     def edges(self) -> Floats:
@@ -115,6 +121,11 @@ class Zones:
         return Place(
             bucket, float(self.notional[bucket]), int(self.rank[bucket]), bool(self.hot[bucket])
         )
+
+    def is_hot(self, price: float) -> bool:
+        """Return whether a price lies in a hot bucket, whichever side's it is."""
+        bucket = self.bucket(price)
+        return bucket is not None and bool(self.hot[bucket])
 
     def bucket(self, price: float) -> int | None:
         """Return the bucket that holds a price, counted from the lowest up; None beyond all."""
@@ -132,8 +143,7 @@ class Zones:
         What lies beyond the reach is not.
         """
         if low == high:
-            bucket = self.bucket(low)
-            return float(bucket is not None and self.hot[bucket])
+            return float(self.is_hot(low))
         edges = np.clip(self.edges, low, high)
         return float(np.diff(edges)[self.hot].sum() / (high - low))
 
@@ -150,13 +160,45 @@ def zones_of(levels: Iterable[OpenLevels], price: float, reach: Reach) -> Zones:
     Longs at or above the price and shorts below it, which the last bar's wick has passed, count
     nowhere.
     """
+    total = sum(_held(one, one.notional, price, reach) for one in levels)
+    return Zones.of(price, total + np.zeros(2 * reach.buckets), reach)
+
+
+def geometry_of(levels: Mapping[str, OpenLevels], weight: Sequence[float], zones: Zones) -> Zones:
+    """Return the zones of a map that knows only where the price has been.
+
+    Its levels are the same, but each bar opened as much as any other, and nothing was closed. It
+    calls as many buckets hot as the map that it is compared with.
+
+    Parameters
+    ----------
+    levels : mapping of str to OpenLevels
+        By exchange, of a model that opens levels in every bar.
+    weight : sequence of float
+        Of the profile's leverages. [-]
+    zones : Zones
+        The map's own. Each exchange's levels are scaled to weigh as much within them as they do
+        there.
+    """
+    total = np.zeros(zones.hot.size)
+    for one in levels.values():
+        share = np.asarray(weight)[one.tier]
+        known = _held(one, one.notional, zones.price, zones.reach).sum()
+        plain = _held(one, share * one.price, zones.price, zones.reach)
+        total += plain * (known / plain.sum() if plain.sum() > 0.0 else 0.0)
+    count = zones.reach.buckets
+    most = int(zones.hot[:count].sum()), int(zones.hot[count:].sum())
+    return Zones.of(zones.price, total, zones.reach, most)
+
+
+def _held(levels: OpenLevels, notional: Floats, price: float, reach: Reach) -> Floats:
+    """Return notional by bucket: of longs below the price, of shorts above it."""
     edges, count = edges_of(price, reach), reach.buckets
-    sides = np.zeros((2, 2 * count))
-    for one in levels:
-        bucket = np.searchsorted(edges, one.price, side="right") - 1
-        kept = (bucket >= 0) & (bucket < 2 * count)
-        np.add.at(sides, (one.side[kept], bucket[kept]), one.notional[kept])
-    return Zones.of(price, np.concatenate((sides[0, :count], sides[1, count:])), reach)
+    bucket = np.searchsorted(edges, levels.price, side="right") - 1
+    # A bucket in the lower half is one of longs.
+    kept = (bucket >= 0) & (bucket < 2 * count) & ((bucket >= count) == (levels.side == 1))
+    held = np.bincount(bucket[kept], notional[kept], 2 * count)
+    return np.asarray(held, np.float64)
 
 
 def _ranks(notional: Floats) -> NDArray[np.int64]:

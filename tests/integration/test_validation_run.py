@@ -225,7 +225,7 @@ def test_positions_that_the_map_knows_are_told_from_blind_guesses(store, tmp_pat
     see(store, *(position(f"{i}", 1, price, SEEN) for i, price in enumerate(prices)))
     found = summarise(compared(store, tmp_path, LATER)).positions
     assert (found.compared, found.by_count.share) == (35, 1.0)
-    assert found.by_count.verdict == "more than blind"
+    assert found.by_count.verdict == "more"
     assert found.rank_correlation > 0.5
 
 
@@ -238,3 +238,38 @@ def test_the_reach_is_the_readers(store, tmp_path):
     # One bucket of 50 is hot. Of 20x, 25x and 33x, within 5 %, the nearest has the most notional.
     assert sum(one > 0 for one in of_kind(lines, "map")[0].notional[:50]) == 3
     assert results[HOT[1][6]].covered == pytest.approx(1 / 50)
+
+
+def test_what_the_map_knows_is_told_from_where_the_price_has_been(tmp_path):
+    # Twelve bars at 1000 in which little changes hands, and one at 1010 in which much does. The
+    # map's hot zones are of those who bought at 1010, 1010 (1 − 1/10) / 0.9875 = 920.5 for one; a
+    # map that knows only where the price has been has those of 1000, such as 911.4.
+    first = np.datetime64(NOON.replace(tzinfo=None), "us") - 13 * np.timedelta64(STEP)
+    times = first + np.arange(13) * np.timedelta64(STEP)
+    price, volume = np.full(13, 1000.0), np.ones(13)
+    price[6], volume[6] = 1010.0, 100.0
+    market = {"exchange": "hyperliquid", "symbol": "BTCUSDT"}
+    prices = dict.fromkeys(("open", "high", "low", "close"), price)
+    ends = first + np.arange(14) * np.timedelta64(STEP)
+    terms = Terms("BTCUSDT", ("hyperliquid",), "turnover", reach=Reach(0.2, 0.035), users=7)
+    with Store.open(":memory:") as store:
+        store.add_candles(
+            market | {"interval": STEP, "open_time": times, "volume": volume} | prices
+        )
+        store.add_open_interest(market | {"time": ends, "open_interest": np.full(14, 200.0)})
+        see(store, *(position(f"{i}", 1, 920.5, SEEN) for i in range(31)))
+        see(store, *(position(f"short {i}", -1, 1086.5, SEEN) for i in range(4)))
+        lines = compared(store, tmp_path, SEEN + timedelta(minutes=1), terms=terms)
+    found = {one.liquidation_price: one for one in of_kind(lines, "position")}
+    assert (found[920.5].hot, found[920.5].geometry_hot) == (True, False)
+    assert (found[1086.5].hot, found[1086.5].geometry_hot) == (False, True)
+    total = summarise(lines).positions
+    assert (total.by_count.verdict, total.over_geometry.verdict) == ("more", "more")
+    assert total.over_geometry.gain == pytest.approx(27 / 35)
+
+
+def test_where_the_map_is_its_geometry_nothing_is_gained(store, tmp_path):
+    see(store, *(position(f"{i}", 1, HOT[1][i % 7], SEEN) for i in range(40)))
+    total = summarise(compared(store, tmp_path, LATER)).positions
+    assert total.by_count.verdict == "more"
+    assert total.over_geometry.verdict == "no skill measured"

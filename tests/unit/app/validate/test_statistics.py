@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.validate.statistics import effective_count, rank_correlation, wilson
+from app.validate.statistics import effective_count, paired_difference, rank_correlation, wilson
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,22 @@ def test_an_interval_holds_its_share_within_0_to_1(share, count):
     low, high = wilson(share, count)
     assert 0.0 <= low <= share + 1e-12
     assert share - 1e-12 <= high <= 1.0
+
+
+def test_the_interval_of_a_paired_difference():
+    # 5.5 and 1.5 of 42: (4 ∓ 1.96 √(7 − 16/42)) / 42
+    assert paired_difference(5, 1, 40) == pytest.approx((-0.0248, 0.2153), abs=1e-4)
+    low, high = paired_difference(0, 0, 40)
+    assert low == pytest.approx(-high)
+    assert high == pytest.approx(1.96 / 42, abs=1e-4)
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 500))
+def test_a_paired_difference_is_the_other_one_reversed(first, second, others):
+    count = first + second + others + 1
+    low, high = paired_difference(first, second, count)
+    assert paired_difference(second, first, count) == pytest.approx((-high, -low))
+    assert -1.0 <= low <= high <= 1.0
 
 
 def test_equal_weights_count_fully_and_one_that_outweighs_all_counts_as_one():

@@ -12,6 +12,7 @@ MAP = MapLine(
     as_of=NOON,
     price=1000.0,
     notional=(1, 0, 5, 9),
+    geometry=(1, 1, 1, 1),
     coverage=(0.2, 0.4),
     data_end=NOON,
     watermark="w",
@@ -89,7 +90,7 @@ def test_notional_weighs_and_one_large_position_is_nearly_one_observation():
     assert found.by_notional.share == pytest.approx(0.9901)
     assert found.by_notional.effective_count == pytest.approx(1.02, abs=0.01)
     assert found.by_notional.verdict == "no verdict"
-    assert found.by_count.verdict == "less than blind"
+    assert found.by_count.verdict == "less"
 
 
 def test_ranks_of_notional_by_bucket_are_compared_with_the_maps():
@@ -121,8 +122,8 @@ def test_liquidations_that_fall_together_count_once():
         (0, 29, "no verdict", "No verdict: 29 are too few"),
         (29, 29, "no verdict", "No verdict: 29 are too few"),
         (3, 30, "no skill measured", "No skill measured: a blind guess would hit 10.0%"),
-        (15, 30, "more than blind", "More than a blind guess, which would hit 10.0%"),
-        (0, 100, "less than blind", "Less than a blind guess, which would hit 10.0%"),
+        (15, 30, "more", "More than a blind guess, which would hit 10.0%"),
+        (0, 100, "less", "Less than a blind guess, which would hit 10.0%"),
     ],
 )
 def test_the_verdict(hits, count, expected, sentence):
@@ -156,3 +157,26 @@ def test_a_verdict_by_notional_is_told_where_it_differs():
 def test_a_score_without_observations_is_none():
     assert score([], [], np.empty(0)) is None
     assert isinstance(score([True], [0.1], np.ones(1)), Score)
+
+
+def test_the_gain_over_geometry_is_of_the_same_positions():
+    def pairs(*counts):
+        each = zip(
+            ((True, False), (False, True), (True, True), (False, False)), counts, strict=True
+        )
+        return [pair for pair, count in each for _ in range(count)]
+
+    def lines(rows):
+        return [
+            seen(f"{i}", hot=hot).model_copy(update={"geometry_hot": geometry_hot})
+            for i, (hot, geometry_hot) in enumerate(rows)
+        ]
+
+    found = summarise([MAP, *lines(pairs(5, 1, 2, 32))]).positions.over_geometry
+    assert (found.geometry_share, found.gain) == (pytest.approx(3 / 40), pytest.approx(4 / 40))
+    assert found.verdict == "no skill measured"
+    assert summarise([MAP, *lines(pairs(9, 0, 2, 29))]).positions.over_geometry.verdict == "more"
+    assert summarise([MAP, *lines(pairs(0, 9, 2, 29))]).positions.over_geometry.verdict == "less"
+    few = summarise([RUN, MAP, *lines(pairs(9, 0, 0, 20))])
+    assert few.positions.over_geometry.verdict == "no verdict"
+    assert any("No verdict beyond geometry: as many zones" in line for line in told(RUN, few))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.validate.zones import Reach, Zones, zones_of
+from app.validate.zones import Reach, Zones, geometry_of, zones_of
 from engine.book import OpenLevels
 
 # 10 buckets of 0.1 % on each side of 1000, so of width 1: 990 to 1010; 2 of each side are hot.
@@ -80,6 +80,33 @@ def test_the_hot_share_of_a_price_range():
     assert found.covered_between(2000.0, 2000.0) == 0.0
     # What lies beyond the reach is not hot: 1000 to 1020 holds one hot unit of 20.
     assert found.covered_between(1000.0, 1020.0) == pytest.approx(0.05)
+
+
+def test_the_geometry_map_counts_levels_by_their_leverages_weight_alone():
+    # Of the first tier once at 995.5 and thrice at 993.5, of the second once at 1003.5.
+    held = OpenLevels(
+        price=np.array([995.5, 993.5, 993.5, 993.5, 1003.5]),
+        size=np.array([100.0, 1.0, 1.0, 1.0, 10.0]),
+        side=np.array([0, 0, 0, 0, 1], np.int8),
+        tier=np.array([0, 0, 0, 0, 1]),
+        birth=np.arange(5),
+    )
+    narrow = Reach(within=0.01, share=0.1)  # one bucket of each side is hot
+    found = zones_of([held], 1000.0, narrow)
+    geometry = geometry_of({"okx": held}, (0.75, 0.25), found)
+    assert np.flatnonzero(found.hot).tolist() == [5, 13]
+    assert np.flatnonzero(geometry.hot).tolist() == [3, 13]
+    assert geometry.notional.sum() == pytest.approx(found.notional.sum(), abs=2)
+    # 3 × 0.75 × 993.5 beside 0.25 × 1003.5
+    assert geometry.notional[3] / geometry.notional[13] == pytest.approx(8.91, abs=0.01)
+
+
+def test_the_geometry_map_calls_as_many_buckets_hot_as_the_map():
+    held = levels((995.5, 5, 0), (993.5, 2, 0), (1003.5, 1, 1))
+    rest = levels((995.5, 5, 0), *((990.5 + k, 1e-9, 0) for k in range(9)), (1009.5, 1e-9, 1))
+    found = zones_of([held], 1000.0, REACH)
+    geometry = geometry_of({"okx": rest}, (1.0,), found)
+    assert (geometry.covered(1), geometry.covered(-1)) == (found.covered(1), found.covered(-1))
 
 
 def test_zones_come_back_from_their_whole_numbers():
