@@ -46,6 +46,7 @@ DAY = 86_400.0
 AGAIN = 60.0
 """After a failure, and where a candle does not come. [s]"""
 
+_BARS = {"candles", "mark-candles"}
 _TIERS_AGAIN = 600.0
 _SOON, _SOON_FOR = 1.0, timedelta(seconds=15)
 _AT_THE_END = 0.2  # so that a sample is later than the candle's end, and there before the candle
@@ -123,7 +124,7 @@ class ExchangePoller:
         if TIERS in self._adapter.unavailable:
             return DAY if learned else _TIERS_AGAIN
         done = [await self._ask_all(self._tiers_of(symbol)) for symbol in self._symbols()]
-        return DAY if learned and all(done) else _TIERS_AGAIN
+        return DAY if learned and not any(done) else _TIERS_AGAIN
 
     def _tiers_of(self, symbol: str) -> Work:
         now, market = self._clock.now(), self._markets.get(symbol)
@@ -201,18 +202,17 @@ class ExchangePoller:
             market=self._markets.get(symbol),
             eager=True,
         )
-        if await self._ask_all(work):
-            self._complete.add(symbol)
-        else:
+        failed = await self._ask_all(work)
+        if failed:
             self._complete.discard(symbol)
-        return self._next(symbol, interval, floor(now - EAGER, interval))
-
-    def _next(self, symbol: str, interval: timedelta, end: datetime) -> datetime:
-        """Return when to ask again, after all was asked for that had closed at ``end``."""
-        now, following = self._clock.now(), end + interval + EAGER
+        else:
+            self._complete.add(symbol)
+        end = floor(now - EAGER, interval)
+        following = end + interval + EAGER
         if self._has_candles(symbol, interval, end):
             return following
-        soon = now - end < _SOON_FOR and symbol in self._complete
+        now = self._clock.now()
+        soon = now - end < _SOON_FOR and not failed & _BARS
         return min(now + timedelta(seconds=_SOON if soon else AGAIN), following)
 
     def _has_candles(self, symbol: str, interval: timedelta, end: datetime) -> bool:
@@ -222,8 +222,7 @@ class ExchangePoller:
                 series.table, self.exchange, symbol, end - interval, end, interval
             ).size
             for series in SERIES
-            if series.kind in ("candles", "mark_candles")
-            and series.kind not in self._adapter.unavailable
+            if series.name in _BARS and series.kind not in self._adapter.unavailable
         )
 
     def _interval(self, symbol: str, now: datetime) -> timedelta:
@@ -290,13 +289,13 @@ class ExchangePoller:
         self._meter.answered()
         return text
 
-    async def _ask_all(self, work: Work) -> bool:
-        """Ask for and store what is not stored; return whether all came."""
+    async def _ask_all(self, work: Work) -> set[str]:
+        """Ask for and store what is not stored; return the kinds that did not come."""
         self._contact()
         await backfill(self._store, [work], self._client, Progress(), self._clock.now, self._heard)
         for job in work.jobs:
             self._say(f"{work.wish.symbol}, {job.outcome.kind}", job.outcome.failed)
-        return not any(job.outcome.failed for job in work.jobs)
+        return {job.outcome.kind for job in work.jobs if job.outcome.failed}
 
     def _contact(self) -> None:
         self._meter.started()

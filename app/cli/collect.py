@@ -36,12 +36,13 @@ def collect(
 ) -> None:
     """Collect live data of exchanges, into the database.
 
-    Liquidations as they happen; open interest every 30 seconds; candles of
-    five minutes, of the mark price too, and funding rates. Runs until stopped
-    by Ctrl-C or SIGTERM, which stores what has come. What happened while it
-    did not run is not sent later: for all but liquidations, use "liqheat
-    backfill". The database can't be served meanwhile: "liqheat serve
-    --collect" does both.
+    Liquidations as they happen; open interest every 30 seconds; candles as
+    they close, of the interval that is stored, else of five minutes, and of
+    the mark price too; funding rates and leverage tiers. Runs until stopped
+    by Ctrl-C or SIGTERM, which stores what has come. After a time off it asks
+    for up to seven days of all but liquidations, which are not sent later;
+    "liqheat backfill" asks for more. The database can't be served meanwhile:
+    "liqheat serve --collect" does both.
     """
     from ingest.store import Store
 

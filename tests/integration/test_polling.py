@@ -290,6 +290,18 @@ def test_tiers_that_do_not_come_are_asked_for_again_and_stop_nothing():
     play(scenario, "okx", prepare=without)
 
 
+def test_a_bar_that_is_late_is_asked_for_soon_though_another_kind_fails():
+    async def scenario(s):
+        rest = s.servers["bybit"]
+        rest.answer("history", *[status(500)] * 100)
+        s.clock.early = -timedelta(seconds=4)
+        await s.leap(145)
+        await s.advance(5 + 6)
+        assert s.opens("bybit")[-1] == s.opens("bybit", "mark_candles")[-1] == at(12)
+
+    play(scenario, "bybit")
+
+
 def test_a_market_that_is_not_listed_is_said_once_and_takes_nothing_from_the_others(caplog):
     async def scenario(s):
         for _ in range(6):
