@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -142,7 +143,7 @@ class Comparison:
         since = max(self.start, (self._looked or self.start) - _REACH_BACK)
         self._looked = now
         spans = observed_positions(self.store, EXCHANGE, self.terms.symbol, since, now)
-        for row in _rows(spans):
+        for row in self._due_rows(spans):
             self._see(row, now, last)
         self._see_liquidations(since, now, last)
         if last:
@@ -164,9 +165,17 @@ class Comparison:
 
     # Positions
 
+    def _due_rows(self, spans: Arrays) -> Iterator[dict[str, Any]]:
+        """Yield the spans of positions that are to be compared; most are not, for an hour."""
+        columns = (spans[name].tolist() for name in ("user", "side", "last_seen"))
+        for place, (user, side, until) in enumerate(zip(*columns, strict=True)):
+            due = self._due.get((_digest(user), side))
+            if due is None or until.replace(tzinfo=UTC) >= due:
+                yield {name: column[place] for name, column in spans.items()}
+
     def _see(self, row: dict[str, Any], now: datetime, last: bool) -> None:
         """Compare a position once for as long as it stayed the same, and again when it is due."""
-        user = hashlib.sha256(str(row["user"]).lower().encode()).hexdigest()[:16]
+        user = _digest(str(row["user"]))
         key = user, int(row["side"])
         first, until = _aware(row["first_seen"]), _aware(row["last_seen"])
         due = self._due.get(key)
@@ -347,6 +356,12 @@ class Comparison:
 def before(time: datetime) -> datetime:
     """Return the end of the last bar of which all is known at a moment."""
     return _floor(time - SETTLED)
+
+
+@cache
+def _digest(user: str) -> str:
+    """Return what stands for an address, which can be found by who knows it."""
+    return hashlib.sha256(user.lower().encode()).hexdigest()[:16]
 
 
 def _moments(first: datetime, until: datetime) -> Iterator[datetime]:
