@@ -33,8 +33,8 @@ class Health:
     events : int
         Liquidations kept since the start.
     connects, reconnects, renewals, failures : int
-        Subscriptions that were confirmed; those of them after a loss, and before the exchange
-        would have closed the connection for its age; connections lost or never made.
+        Subscriptions that were confirmed; those of them after a loss, and in place of a connection
+        that had become old or quiet; connections lost or never made.
     lag : float or None
         Receive time − exchange time, median of the last 99 liquidations; negative if the
         exchange's clock is ahead of ours. [s]
