@@ -9,7 +9,7 @@ from ingest.layout import named_layout
 FILE = Path("mine.csv")
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_the_archives_columns_are_all_known(kind):
     columns = FORMATS[kind].archive_columns
     layout = named_layout(FILE, kind, columns)
