@@ -225,7 +225,7 @@
     if (wish === isPaused) return;
     isPaused = wish;
     if (!wish) {
-      const came = waiting.map((row) => ({ ...row, isFresh: true }));
+      const came = waiting.reverse().map((row) => ({ ...row, isFresh: true }));
       waiting = [];
       if (merge(came)) draw();
     }
@@ -237,6 +237,18 @@
   document.documentElement.addEventListener("mouseleave", () => pause(false));
 
   // --- jobs, and a tab that nobody looks at ----------------------------------------------------
+
+  // Written into the list that is there: one that is drawn anew each second would lose clicks.
+  function progress(jobs) {
+    (jobs || []).forEach(({ number, part, said }) => {
+      const job = document.querySelector(`.job[data-job="${number}"]`);
+      if (!job) return;
+      const bar = job.querySelector(".job-bar");
+      bar.setAttribute("aria-valuenow", Math.round(100 * part));
+      bar.firstChild.style.width = `${100 * part}%`;
+      job.querySelector(".job-state").textContent = said;
+    });
+  }
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest && event.target.closest("button[data-action]");
@@ -259,5 +271,5 @@
   });
   follow();
 
-  dash.data = { recent, filter };
+  dash.data = { recent, filter, progress };
 })();

@@ -35,7 +35,14 @@ def data_page(links: html.Nav) -> html.Div:
 
 
 def _memory() -> list[Component]:
-    stores = (ids.JOB_ACTION, ids.JOBS_ENDED, ids.RECENT, ids.RECENT_ASKED)
+    stores = (
+        ids.JOB_ACTION,
+        ids.JOBS_ENDED,
+        ids.JOBS_PROGRESS,
+        ids.JOBS_SHAPE,
+        ids.RECENT,
+        ids.RECENT_ASKED,
+    )
     return [
         *(dcc.Store(id=name) for name in stores),
         dcc.Interval(id=ids.DATA_TICK, interval=1000 * REFRESH_SECONDS),

@@ -1,7 +1,7 @@
 """Jobs that load data: the forms that start them, and how far they are."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import dash_bootstrap_components as dbc
 from dash import dcc, html
@@ -78,13 +78,25 @@ def job_list(jobs: Sequence[Job]) -> list[Component]:
     return [_job(job) for job in jobs]
 
 
+def job_shape(jobs: Sequence[Job]) -> str:
+    """Return a text that changes whenever more of the list does than how far the jobs are.
+
+    A list that is drawn anew each second takes the focus away, and loses clicks.
+    """
+    return repr([(job.number, job.state, job.error, tuple(job.notes)) for job in jobs])
+
+
+def job_progress(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Return how far jobs are, to be written into the list that is there."""
+    return [{"number": job.number, "part": job.part, "said": _said(job)} for job in jobs]
+
+
 def _job(job: Job) -> html.Article:
-    percent = round(100 * job.part)
     bar = html.Div(
         html.I(style={"width": f"{100 * job.part:.1f}%"}),
         className="job-bar",
         role="progressbar",
-        **aria(label=job.title, valuenow=f"{percent}", valuemin="0", valuemax="100"),
+        **aria(label=job.title, valuenow=f"{round(100 * job.part)}", valuemin="0", valuemax="100"),
     )
     return html.Article(
         [
@@ -104,7 +116,7 @@ def _job(job: Job) -> html.Article:
                 className="job-head",
             ),
             bar,
-            html.P(" · ".join(_statements(job)), className="job-state"),
+            html.P(_said(job), className="job-state"),
             *([html.P(job.error, className="job-error")] if job.error else []),
             *_notes(job.notes),
         ],
@@ -141,7 +153,7 @@ _STATES = {
 }
 
 
-def _statements(job: Job) -> list[str]:
+def _said(job: Job) -> str:
     said = [_STATES[job.state]]
     if job.state == "running":
         said.append(f"{job.part:.0%}")
@@ -151,7 +163,7 @@ def _statements(job: Job) -> list[str]:
         said.append(f"{job.rows:,} new {'row' if job.rows == 1 else 'rows'}")
     if job.seconds_left is not None:
         said.append(f"about {duration(job.seconds_left)} left")
-    return said
+    return " · ".join(said)
 
 
 def _notes(notes: Sequence[str]) -> list[Component]:

@@ -17,7 +17,7 @@ from app.threads import threaded
 from components import ids
 from components.coverage_table import coverage_rows, coverage_sum, gap_list
 from components.exchange_cards import exchange_cards
-from components.job_list import job_list, limit_list
+from components.job_list import job_list, job_progress, job_shape, limit_list
 from components.theme import exchange_colour, exchange_name
 from ingest.adapters import ADAPTERS, make_adapter
 
@@ -82,26 +82,35 @@ def _register_coverage(app: Dash, pool: ThreadPoolExecutor, stored: StoredData) 
 def _register_jobs(app: Dash, pool: ThreadPoolExecutor, jobs: Jobs | None) -> None:
     @app.callback(
         Output(ids.JOBS, "children"),
+        Output(ids.JOBS_SHAPE, "data"),
+        Output(ids.JOBS_PROGRESS, "data"),
         Output(ids.JOBS_TICK, "interval"),
         Output(ids.JOBS_ENDED, "data"),
         Output(ids.JOBS_REFUSAL, "children"),
         Output(ids.JOBS_REFUSAL, "hidden"),
         Input(ids.JOBS_TICK, "n_intervals"),
         Input(ids.JOB_ANSWER, "children"),
+        State(ids.JOBS_SHAPE, "data"),
         State(ids.JOBS_ENDED, "data"),
     )
     @threaded(pool)
-    def show_jobs(_ticks: int | None, _answer: Any, ended: int | None) -> tuple[Any, ...]:
+    def show_jobs(
+        _ticks: int | None, _answer: Any, shape: str | None, ended: int | None
+    ) -> tuple[Any, ...]:
         shown = jobs.states() if jobs else []
         refusal = jobs.refusal if jobs else NO_JOBS
-        now_ended = count_ended(shown)
+        now_ended, now_shape = count_ended(shown), job_shape(shown)
         return (
-            job_list(shown),
+            job_list(shown) if now_shape != shape else no_update,
+            now_shape,
+            job_progress(shown),
             _FAST if any(job.state not in ENDED for job in shown) else _SLOW,
             now_ended if now_ended != (ended or 0) else no_update,
             refusal,
             not refusal,
         )
+
+    in_browser(app, "data.progress", Input(ids.JOBS_PROGRESS, "data"))
 
 
 def count_ended(jobs: Sequence[JobState]) -> int:

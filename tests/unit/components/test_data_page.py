@@ -8,7 +8,7 @@ from components import ids
 from components.coverage_table import MOST_GAPS, coverage_rows, coverage_sum, gap_list
 from components.data_page import data_page
 from components.exchange_cards import exchange_cards
-from components.job_list import job_list
+from components.job_list import job_list, job_progress, job_shape
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -199,6 +199,22 @@ def test_a_job_tells_its_error_and_what_there_is_not():
     assert "No answer." in text(job)
     assert "1 note" in text(job)
     assert notes[0] in text(job)
+
+
+def test_only_what_is_more_than_progress_changes_the_list_s_shape():
+    jobs = [Job(), Job(number=2, state="waiting")]
+    later = [Job(part=0.6, rows=90, detail="24 of 40 requests", seconds_left=None), jobs[1]]
+    assert job_shape(later) == job_shape(jobs)
+    for other in (Job(state="done"), Job(error="No answer."), Job(notes=("None.",))):
+        assert job_shape([other, jobs[1]]) != job_shape(jobs)
+    assert job_shape(jobs[:1]) != job_shape(jobs)
+
+
+def test_progress_says_the_same_as_the_list():
+    (told,) = job_progress([Job()])
+    (drawn,) = job_list([Job()])
+    assert (told["number"], told["part"]) == (3, 0.254)
+    assert told["said"] in text(drawn)
 
 
 def test_without_jobs_the_list_says_so():
