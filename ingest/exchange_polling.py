@@ -291,7 +291,8 @@ class ExchangePoller:
 
     async def _ask_all(self, work: Work) -> set[str]:
         """Ask for and store what is not stored; return the kinds that did not come."""
-        self._contact()
+        if work.requests:
+            self._contact()
         await backfill(self._store, [work], self._client, Progress(), self._clock.now, self._heard)
         for job in work.jobs:
             self._say(f"{work.wish.symbol}, {job.outcome.kind}", job.outcome.failed)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ingest.adapters import make_adapter
+from ingest.adapters import ADAPTERS, make_adapter
 from ingest.backfill_plan import closed
 from ingest.http import HttpClient, Manners, Rate
 from ingest.polling import Poller
@@ -15,6 +15,7 @@ from ingest.records import Candle
 from tests import fake_rest
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_rest import EXCHANGES, NOW, gives, position, status
+from tests.gate_adapter import Gate
 from tests.stores import memory_store
 
 FIVE, MINUTE, HOUR = (timedelta(minutes=n) for n in (5, 1, 60))
@@ -352,6 +353,26 @@ def test_an_exchange_that_was_never_contacted_or_is_left_alone_is_off():
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 assert poller.health()["bybit"].state == "off"
+
+    asyncio.run(run())
+
+
+def test_an_exchange_of_which_only_the_stream_is_read_is_asked_for_its_markets_only(caplog):
+    async def run():
+        with memory_store() as store:
+            async with HttpClient(Manners(attempts=1)) as client:
+                gate = make_adapter(
+                    "gate", rest_url="http://127.0.0.1:1", adapters={**ADAPTERS, "gate": Gate}
+                )
+                clock = Clock(NOW, {})
+                poller = Poller(store, [gate], ["BTCUSDT"], client, clock=clock)
+                task = asyncio.create_task(poller.run())
+                await until(lambda: clock.sleepers == 3, "the end of all questions")
+                assert poller.health()["gate"].failures == 1
+                assert "gate, list of markets" in caplog.text
+                assert "could not be stored" not in caplog.text
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
 
