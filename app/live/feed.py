@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
@@ -15,6 +15,9 @@ from ingest.records import LONG, Liquidation
 
 MOST_WAITING = 5_000
 """Liquidations that may wait for one listener; then the oldest go."""
+
+NEWS_FOR = timedelta(minutes=10)
+"""What is older when it comes is history, as some exchanges tell it to whoever subscribes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class LiveFeed:
         return len(self._liquidations) + len(self._changes)
 
     def publish_liquidations(self, rows: Sequence[Liquidation]) -> None:
-        """Tell of liquidations that were stored."""
+        """Tell of liquidations that were stored, as far as they are news."""
+        rows = [row for row in rows if row.received - row.time <= NEWS_FOR]
         self.published += len(rows)
         if not (listeners := self._liquidations):
             return

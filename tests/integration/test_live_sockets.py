@@ -104,6 +104,15 @@ def read(listener):
     return json.loads(listener.recv(DEADLINE))
 
 
+def test_history_that_an_exchange_tells_is_no_news(server):
+    with server.connect("/ws/liquidations") as listener:
+        server.publish(
+            liquidation(1, received=TIME + timedelta(minutes=10, seconds=1)),
+            liquidation(2, received=TIME + timedelta(minutes=10)),
+        )
+        assert read(listener)["price"] == 80_002.0
+
+
 def test_a_liquidation_is_told_with_all_that_is_known_of_it(server):
     with server.connect("/ws/liquidations") as listener:
         server.publish(
