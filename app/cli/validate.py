@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
     from app.validate.lines import Line, RunLine
-    from app.validate.run import Comparison, Terms
+    from app.validate.maps import Terms
+    from app.validate.run import Comparison
     from ingest.collector import Collector
     from ingest.store import Store
 
@@ -80,7 +81,7 @@ def hyperliquid(
         )
     with Store.open(settings.database) as store:
         refuse_simulated(store)
-        from app.validate.run import Terms
+        from app.validate.maps import Terms
         from app.validate.zones import Reach
 
         chosen = _exchanges(exchanges, store, settings.collect_symbols[0])

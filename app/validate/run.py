@@ -9,85 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
-from app.moment import MomentMap
-from app.request import HeatmapRequest
 from app.validate.lines import (
     Line,
     LinesFile,
     LiquidationLine,
-    MapLine,
     PositionLine,
     RunLine,
     SummaryLine,
 )
+from app.validate.maps import BAR, PATIENCE, EarlierMaps, Terms, before, floor, moments
 from app.validate.summary import Summary, summarise
-from app.validate.zones import STEP, Reach, Zones, geometry_of, zones_of
+from app.validate.zones import STEP
 from app.version import program_version
-from engine.models import DEFAULT_MODEL
 from engine.snapshots import moment
 from engine.version import engine_version
-from ingest.coverage import MarketCoverage
 from ingest.positions import observed_positions
 from ingest.store import Arrays, Store
 
 EXCHANGE = "hyperliquid"
 """Whose positions can be observed."""
 
-BAR = timedelta(minutes=5)
-"""Length of the bars that are collected, so that maps change as often."""
-
-SETTLED = timedelta(seconds=15)
-"""So long after a bar's end all is known that is in it: what is seen sooner is compared with the
-map of the bar before."""
-
 AGAIN = timedelta(hours=1)
 """How often the same position is compared."""
 
-_PATIENCE = timedelta(minutes=1)
 _REACH_BACK = timedelta(minutes=10)  # longer than anything waits for its bar
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What is compared with what.
-
-    Attributes
-    ----------
-    symbol : str
-        Of the map and of the positions.
-    exchanges : tuple of str
-        Whose map.
-    model, profile : str
-        What it assumes; the model's own profile if empty.
-    reach : Reach
-        How far around the price, and how much of it is hot.
-    users : int
-        How many are followed.
-    """
-
-    symbol: str
-    exchanges: tuple[str, ...]
-    model: str
-    profile: str = ""
-    reach: Reach = field(default_factory=Reach)
-    users: int = 0
-
-    @property
-    def assumed(self) -> str:
-        """Model and profile in one word."""
-        return f"{self.model}, {self.profile}" if self.profile else self.model
-
-
-@dataclass(slots=True)
-class _Known:
-    """A map as of a moment, as far as it is compared: once computed it stays as it was."""
-
-    as_of: datetime
-    zones: Zones
-    geometry: Zones
-    watermark: str
 
 
 @dataclass(slots=True)
@@ -113,10 +59,14 @@ class Comparison:
     file: LinesFile
     lines: list[Line] = field(default_factory=list)
     _looked: datetime | None = None
-    _known: dict[datetime, _Known | None] = field(default_factory=dict)
+    _maps: EarlierMaps = field(init=False)
     _due: dict[tuple[str, int], datetime] = field(default_factory=dict)
     _unmapped: dict[tuple[str, int], PositionLine] = field(default_factory=dict)
     _liquidations: set[tuple[Any, ...]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Make the maps, which are written down as they are needed."""
+        self._maps = EarlierMaps(self.heatmaps, self.terms, self._write)
 
     def begin(self) -> None:
         """Write down the terms."""
@@ -181,8 +131,8 @@ class Comparison:
         due = self._due.get(key)
         if until < self.start or (due is not None and until < due):
             return
-        for time in _moments(max(first, self.start, due or self.start), until):
-            if not (last or self._is_ready(before(time), now)):
+        for time in moments(max(first, self.start, due or self.start), until):
+            if not (last or self._maps.is_ready(before(time), now)):
                 return
             line = self._position(row, user, time)
             if line.result != "no map":
@@ -193,7 +143,7 @@ class Comparison:
 
     def _position(self, row: dict[str, Any], user: str, time: datetime) -> PositionLine:
         price = float(row["liquidation_price"])
-        known = self._map(before(time))
+        known = self._maps.at(before(time))
         common: dict[str, Any] = {
             "time": time,
             "user": user,
@@ -235,8 +185,8 @@ class Comparison:
             for row in _rows(found):
                 key = (exchange, *(row[name] for name in ("time", "side", "quantity", "price")))
                 # The candle that it fell in must have come, too.
-                bar = _floor(_aware(row["time"]))
-                if key in self._liquidations or not (last or now >= bar + BAR + _PATIENCE):
+                bar = floor(_aware(row["time"]))
+                if key in self._liquidations or not (last or now >= bar + BAR + PATIENCE):
                     continue
                 self._liquidations.add(key)
                 self._write(self._liquidation(exchange, row, bar))
@@ -255,7 +205,7 @@ class Comparison:
             "model": self.terms.assumed,
             "engine": engine_version(),
         }
-        known = self._map(before(time))
+        known = self._maps.at(before(time))
         if known is None:
             return LiquidationLine(**common, result="no map")
         place = known.zones.bucket(price)
@@ -280,100 +230,15 @@ class Comparison:
             covered=known.zones.covered_between(low, high),
         )
 
-    # Maps
-
-    def _is_ready(self, as_of: datetime, now: datetime) -> bool:
-        """Return whether the last bar of a map has come, or is not to be waited for any longer."""
-        if now >= as_of + _PATIENCE:
-            return True
-        ends = [market.last for market in self._markets()]
-        return bool(ends) and min(ends) >= as_of
-
-    def _map(self, as_of: datetime) -> _Known | None:
-        """Return the map as of a bar's end, written down before it is used; None if none is."""
-        if as_of not in self._known:
-            self._known[as_of] = self._computed(as_of)
-        return self._known[as_of]
-
-    def _computed(self, as_of: datetime) -> _Known | None:
-        try:
-            found = self.heatmaps.moment(self._request(as_of), as_of)
-        except NoData:
-            return None
-        zones = zones_of(found.levels.values(), found.last_price, self.terms.reach)
-        if not zones.notional.any():
-            return None
-        geometry = self._geometry(as_of, found, zones)
-        self._write(
-            MapLine(
-                as_of=as_of,
-                price=zones.price,
-                notional=tuple(int(one) for one in zones.notional),
-                geometry=tuple(int(one) for one in geometry.notional),
-                coverage=(float(found.coverage[0]), float(found.coverage[1])),
-                data_end=moment(found.data_stop),
-                watermark=found.watermark,
-            )
-        )
-        return _Known(as_of, zones, geometry, found.watermark)
-
-    def _geometry(self, as_of: datetime, found: MomentMap, zones: Zones) -> Zones:
-        """Return the zones of a map that knows only where the price has been."""
-        request = self._request(as_of)
-        profile = request.assumed().parameters.profile
-        if self.terms.model != DEFAULT_MODEL:
-            # That model opens levels in every bar, so it knows all that there could be.
-            request = request.model_copy(update={"model": DEFAULT_MODEL, "profile": str(profile)})
-            found = self.heatmaps.moment(request, as_of)
-        return geometry_of(found.levels, profile.weight, zones)
-
-    def _request(self, as_of: datetime) -> HeatmapRequest:
-        stored = tuple(market.exchange for market in self._markets())
-        if not stored:
-            raise NoData(f"Nothing is stored for {self.terms.symbol} yet.")
-        return HeatmapRequest(
-            symbol=self.terms.symbol,
-            start=as_of - BAR,
-            stop=as_of + BAR,
-            exchanges=stored,
-            model=self.terms.model,
-            profile=self.terms.profile,
-        )
-
-    def _markets(self) -> list[MarketCoverage]:
-        """Return what is stored of the markets whose map it is."""
-        return [
-            market
-            for market in self.heatmaps.markets()
-            if market.symbol == self.terms.symbol and market.exchange in self.terms.exchanges
-        ]
-
     def _write(self, line: Line) -> None:
         self.file.write(line)
         self.lines.append(line)
-
-
-def before(time: datetime) -> datetime:
-    """Return the end of the last bar of which all is known at a moment."""
-    return _floor(time - SETTLED)
 
 
 @cache
 def _digest(user: str) -> str:
     """Return what stands for an address, which can be found by who knows it."""
     return hashlib.sha256(user.lower().encode()).hexdigest()[:16]
-
-
-def _moments(first: datetime, until: datetime) -> Iterator[datetime]:
-    """Yield a moment, and then each at which another bar is known, up to the last."""
-    time = first
-    while time <= until:
-        yield time
-        time = before(time) + BAR + SETTLED
-
-
-def _floor(time: datetime) -> datetime:
-    return time - (time - datetime(1970, 1, 1, tzinfo=UTC)) % BAR
 
 
 def _rows(columns: Arrays) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,8 @@ import pytest
 from app.heatmaps import StoredHeatmaps
 from app.settings import Settings
 from app.validate.lines import LinesFile, read_lines
-from app.validate.run import Comparison, Terms, before
+from app.validate.maps import Terms, before
+from app.validate.run import Comparison
 from app.validate.summary import summarise
 from app.validate.zones import Reach
 from ingest.store import Store
