@@ -1,6 +1,7 @@
 """What the Data page shows of the database."""
 
 import threading
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,17 @@ class StoredData:
         self._store = store
         self._lock = threading.Lock()
         self._known: tuple[str, list[Coverage]] = ("", [])
+        self._begun = 0.0
 
     def coverage(self) -> list[Coverage]:
-        """Return what is stored; found once for all who ask before it changes."""
+        """Return what is stored; found once for all who ask before it changes, or while it does."""
         if self._store is None:
             return []
-        with self._lock:  # it may take seconds, and all wait for the same
+        asked = monotonic()
+        with self._lock:  # it may take seconds, while live data change it all the time
             watermark = self._store.watermark()
-            if self._known[0] != watermark:
+            if self._begun < asked and self._known[0] != watermark:
+                self._begun = monotonic()
                 self._known = (watermark, self._store.coverage())
             return self._known[1]
 

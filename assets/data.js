@@ -39,6 +39,7 @@
       collecting = true;
       connect();
     }
+    if (document.hidden) rest(); // opened in a tab behind
     say();
     draw();
   }
@@ -257,10 +258,12 @@
     put("job-action", { data: { action, number: Number(number), at: Date.now() } });
   });
 
-  document.addEventListener("visibilitychange", () => {
+  function rest() {
     if (!isHere()) return;
     ["data-tick", "jobs-tick"].forEach((id) => put(id, { disabled: document.hidden }));
-  });
+  }
+
+  document.addEventListener("visibilitychange", rest);
 
   // The table follows the page's theme.
   const follow = () => {

@@ -63,6 +63,7 @@ def _register_coverage(app: Dash, pool: ThreadPoolExecutor, stored: StoredData) 
         Output(ids.COVERAGE_FRAME, "hidden"),
         Input(ids.COVERAGE_REFRESH, "n_clicks"),
         Input(ids.JOBS_ENDED, "data"),
+        running=[(Output(ids.COVERAGE_REFRESH, "disabled"), True, False)],
     )
     @threaded(pool)
     def show_coverage(_clicks: int | None, _ended: int | None) -> tuple[Any, ...]:

@@ -1,6 +1,8 @@
 """What the Data page reads of a database, and who may start jobs by it."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
@@ -90,6 +92,31 @@ def test_coverage_is_found_once_until_something_is_stored(store, monkeypatch):
     add(store, start=NOON + np.timedelta64(1, "h"))
     assert [row.rows for row in stored.coverage()] == [6]
     assert len(counted) == 2
+
+
+def test_readers_who_wait_together_are_answered_together(store, monkeypatch):
+    add(store)
+    begun, go_on, counted = threading.Event(), threading.Event(), []
+    coverage = Store.coverage
+
+    def slow(self):
+        counted.append(1)
+        add(self, n=1, start=NOON + len(counted) * np.timedelta64(1, "h"))  # live data come
+        begun.set()
+        assert go_on.wait(60)
+        return coverage(self)
+
+    monkeypatch.setattr(Store, "coverage", slow)
+    stored = StoredData(store)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(stored.coverage)
+        assert begun.wait(60)
+        others = [pool.submit(stored.coverage) for _ in range(7)]
+        while not all(other.running() for other in others):
+            pass
+        go_on.set()
+        assert {reader.result()[0].rows for reader in (first, *others)} <= {4, 5}
+    assert len(counted) <= 3
 
 
 # What a page of another site could send without asking the browser for leave: a body that is text.
