@@ -177,6 +177,28 @@ def test_a_subscription_that_is_never_acknowledged_is_given_up(fake_class):
     play(scene)
 
 
+def test_one_subscription_that_is_not_acknowledged_is_not_taken_for_confirmed():
+    class FakeForgetful(FakeBybit):
+        forgets = True
+
+        def answers(self, connection, text):
+            for answer in super().answers(connection, text):
+                if not (self.forgets and "allLiquidation.ETHUSDT" in text):
+                    yield answer
+
+    async def scene():
+        clock = ManualClock()
+        async with FakeForgetful(clock) as fake, running(fake, connect=False) as run:
+            await run.reaches("down")
+            assert "not confirmed within 15 s" in run.health.last_error
+            assert run.health.connects == 0
+            fake.forgets = False
+            await run.reaches("connected")
+            await goes_on(run, liquidations(clock))
+
+    play(scene)
+
+
 @EVERY
 def test_a_refused_subscription_is_told_and_tried_again(fake_class):
     async def scene():
