@@ -13,6 +13,7 @@
   const MOST = 50; // rows shown
   const FIRST_WAIT = 500; // before a broken socket is opened anew, doubled by each failure [ms]
   const LONGEST_WAIT = 15000;
+  const STEADY = 5000; // a socket that was open for longer was sound [ms]
 
   let rows = []; // the newest first
   let known = new Set();
@@ -21,6 +22,7 @@
   let looks = {}; // name and colour of exchanges
   let collecting = false;
   let socket = null;
+  let refusal = "";
   let failures = 0;
   let retry = 0; // the timer of the next try
   let isPaused = false;
@@ -94,15 +96,18 @@
     if (wanted.exchange) query.set("exchanges", wanted.exchange);
     if (wanted.symbol) query.set("symbols", wanted.symbol);
     socket = new WebSocket(`${scheme}://${location.host}/ws/liquidations?${query}`);
+    let opened = 0;
     socket.onopen = () => {
-      failures = 0;
+      opened = Date.now();
+      refusal = "";
       ask(); // what came before it was open
       say();
     };
     socket.onmessage = (message) => take(JSON.parse(message.data));
     socket.onclose = () => {
       socket = null;
-      failures += 1;
+      // One that is opened and closed at once is refused, and must not be asked all the time.
+      failures = opened && Date.now() - opened > STEADY ? 1 : failures + 1;
       const wait = Math.min(FIRST_WAIT * 2 ** (failures - 1), LONGEST_WAIT);
       retry = setTimeout(connect, wait * (0.75 + 0.5 * Math.random()));
       say();
@@ -111,7 +116,10 @@
   }
 
   function take(row) {
-    if (!row.exchange) return; // it says why it closes
+    if (!row.exchange) {
+      refusal = row.detail || ""; // why it will be closed
+      return;
+    }
     if (isPaused) {
       waiting.push(row);
       if (waiting.length > MOST) waiting.shift();
@@ -136,7 +144,7 @@
       off: "Not collecting: start with --collect",
       paused: waiting.length ? `Paused, ${waiting.length} new` : "Paused",
       live: "Live",
-      broken: "Connection lost, trying again…",
+      broken: refusal ? `Refused: ${refusal}` : "Connection lost, trying again…",
       connecting: "Connecting…",
     }[state];
   }

@@ -1,6 +1,7 @@
 """The Data page in the browser, and a server that has all of its parts."""
 
 import asyncio
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -83,7 +84,7 @@ class FakeSocket:
     """``WS /ws/liquidations`` that a test closes and opens."""
 
     def __init__(self):
-        self.open, self.refuses = {}, False
+        self.open, self.refuses, self.detail, self.asked = {}, False, "", []
         self.router = APIRouter()
         self.router.websocket("/ws/liquidations")(self._serve)
 
@@ -98,10 +99,15 @@ class FakeSocket:
             asyncio.run_coroutine_threadsafe(do(socket), loop).result(10)
 
     async def _serve(self, socket: WebSocket):
+        self.asked.append(time.monotonic())
         if self.refuses:
             await socket.close()
             return
         await socket.accept()
+        if self.detail:
+            await socket.send_json({"detail": self.detail})
+            await socket.close(1013)
+            return
         self.open[socket] = asyncio.get_running_loop()
         try:
             while True:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
@@ -408,6 +409,22 @@ def test_a_socket_that_breaks_is_said_opened_anew_and_nothing_is_missed(made, ne
     page.wait(lambda: page.liquidations[0][4] == "65,001.0")
     socket.tell(liquidation(2))
     page.wait(lambda: page.liquidations[0][4] == "65,002.0")
+
+
+def test_a_socket_that_is_refused_says_why_and_is_asked_seldom(made, new_page):
+    fill(made.store)
+    socket = FakeSocket()
+    socket.detail = "200 clients listen already, which is the most; try again later"
+    page = new_page(made, routers=[socket.router]).open()
+    page.wait(lambda: "200 clients listen already" in page.status)
+    waits = [later - earlier for earlier, later in pairwise(asked(page, socket, 4))]
+    assert waits[2] > waits[0]
+
+
+def asked(page, socket, times):
+    """Wait until a socket was asked for so many times; return when."""
+    page.wait(lambda: len(socket.asked) >= times)
+    return socket.asked[:times]
 
 
 def test_the_same_liquidation_told_twice_is_one(made, new_page):
