@@ -18,13 +18,13 @@ BRIEF = 15.0
 class ManualClock:
     """Time that passes only in ``advance``, together for all who share the clock."""
 
-    def __init__(self) -> None:
-        self._elapsed = 0.0
+    def __init__(self, start: datetime = START) -> None:
+        self._start, self._elapsed = start, 0.0
         self._sleepers: list[tuple[float, int, float, asyncio.Future[None]]] = []
         self._numbers = count()
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self._elapsed)
+        return self._start + timedelta(seconds=self._elapsed)
 
     def monotonic(self) -> float:
         return 1000.0 + self._elapsed

@@ -78,8 +78,8 @@ def events(clock, number, first=0):
 
 
 @contextlib.asynccontextmanager
-async def fake_exchanges(names=tuple(FAKES)):
-    clock = ManualClock()
+async def fake_exchanges(names=tuple(FAKES), clock=None):
+    clock = clock or ManualClock()
     async with contextlib.AsyncExitStack() as stack:
         yield {name: await stack.enter_async_context(FAKES[name](clock)) for name in names}
 

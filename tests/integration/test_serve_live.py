@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from ingest.exchange_health import exchange_health
 from ingest.store import Store
 from tests import fake_rest
+from tests.fake_exchange.clock import ManualClock
 from tests.fake_exchange.exchanges import USERS
 from tests.integration.test_collect import delivered, events, fake_exchanges
 from tests.integration.test_collect_command import answer_now, bitcoin, rows_of
@@ -155,7 +157,9 @@ def play(scenario):
             for server in servers.values():
                 answer_now(server)
             add_ether(servers["okx"])
-            async with fake_exchanges() as fakes:
+            # What happened long ago is no news, which listeners are told.
+            clock = ManualClock(datetime.now(UTC).replace(microsecond=0))
+            async with fake_exchanges(clock=clock) as fakes:
                 await scenario(fakes, servers)
 
     asyncio.run(run())
