@@ -4,7 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from components.formats import usd
+from components.theme import exchange_name
 from tests.live_exchanges import at_work, collecting, store_minutes
+
+from .data_page import DataPage
 
 # A bar lasts a minute, and an exchange that is down is tried again about as seldom.
 LONG = 150
@@ -22,6 +26,11 @@ def market(chromium, tmp_path_factory):
 @pytest.fixture
 def page(new_page, market):
     return new_page(market.address)
+
+
+@pytest.fixture
+def data_page(browser, market):
+    return DataPage(browser, market.address)
 
 
 def state_of(page, exchange):
@@ -52,6 +61,20 @@ def test_liquidations_of_mapped_exchanges_are_drawn_as_they_come(page, market):
         drawn = page.run("return window.lastDrawn.liquidations")
         market.exchanges.liquidate(exchange)
         page.wait(lambda drawn=drawn: page.run("return window.lastDrawn.liquidations") > drawn)
+
+
+def test_liquidations_of_all_four_are_listed_as_they_come(data_page, market):
+    data_page.open()
+    for exchange in EXCHANGES:
+        event = market.exchanges.liquidate(exchange, price=1021)
+        when = f"{event.time:%H:%M:%S}.000"
+        name = exchange_name(exchange)
+        data_page.wait(
+            lambda when=when, name=name, event=event: any(
+                row[:2] == [when, name] and row[-1] == usd(1021.0 * float(event.quantity))
+                for row in data_page.liquidations
+            )
+        )
 
 
 def test_badges_turn_as_exchanges_are_broken_and_mended(page, market):
