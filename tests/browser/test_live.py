@@ -381,3 +381,15 @@ def test_observed_positions_are_a_layer_where_there_are_any(serve, new_page, pag
     assert "observed longs" not in seen.traces
     assert "positions" not in seen.search.split("layers=")[1]
     assert seen.errors() == []
+
+
+def test_a_connection_that_stays_lost_is_said_and_the_picture_stays(live, market):
+    open_and_follow(live, market, "?window=24h")
+    market.changes.refuses = True
+    market.changes.drop()
+    live.wait(lambda: "no longer tells of new data" in live.text("#notice"), timeout=60)
+    assert live.find("#heatmap").is_displayed()
+    assert live.heat["top"] == 255
+    market.changes.refuses = False
+    live.wait(lambda: not live.find("#notice-bar").is_displayed(), timeout=60)
+    assert sign(live).startswith("live")
