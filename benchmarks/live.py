@@ -14,6 +14,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from rich.console import Console
+
 from app.heatmaps import StoredHeatmaps
 from app.page_state import PageState
 from app.picture import heatmap_request
@@ -29,12 +31,12 @@ def main() -> None:
     parser.add_argument("--bar-minutes", type=int, default=5)
     parser.add_argument("--bars", type=int, default=20)
     arguments = parser.parse_args()
-    step = timedelta(minutes=arguments.bar_minutes)
+    step, console = timedelta(minutes=arguments.bar_minutes), Console(highlight=False)
     bars = timedelta(days=arguments.days) // step
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder, "live.duckdb")) as store:
         fill(store, step, 0, bars - arguments.bars, bars)
         heatmaps = StoredHeatmaps(store, Settings(cache_dir=Path(folder, "cache")))
-        print(f"{bars:,} bars: whole, kernels compiled {1000 * _view(heatmaps):9.1f} ms")
+        console.print(f"{bars:,} bars: whole, kernels compiled {1000 * _view(heatmaps):9.1f} ms")
         stored, drawn, again = [], [], []
         for bar in range(bars - arguments.bars, bars):
             began = perf_counter()
@@ -42,8 +44,8 @@ def main() -> None:
             stored.append(perf_counter() - began)
             drawn.append(_view(heatmaps))
             again.append(_view(heatmaps))
-        print(f"view after one more bar       {1000 * median(drawn):9.1f} ms")
-        print(f"view when nothing has come    {1000 * median(again):9.1f} ms")
+        console.print(f"view after one more bar       {1000 * median(drawn):9.1f} ms")
+        console.print(f"view when nothing has come    {1000 * median(again):9.1f} ms")
         heatmaps.close()
 
 

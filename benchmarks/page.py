@@ -57,7 +57,7 @@ def page_selector(database: str | None = None) -> dict[str, object]:
         computed then, too.
     """
     windows, symbols, grid = [], [], (0, 0)
-    with served(database) as server, _browser() as driver:
+    with served(database) as server, browser() as driver:
         driver.get(f"{server.address}/?symbol={SYMBOLS[-1]}")
         _wait(driver)
         for symbol in SYMBOLS:
@@ -95,7 +95,8 @@ def _wait(driver: webdriver.Chrome) -> None:
 
 
 @contextmanager
-def _browser() -> Iterator[webdriver.Chrome]:
+def browser() -> Iterator[webdriver.Chrome]:
+    """Run a headless browser until the block ends."""
     options = Options()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1440,900"):
