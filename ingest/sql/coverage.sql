@@ -1,6 +1,6 @@
 -- First and last time, rows and gaps per market and kind; NULL asks for every exchange or symbol.
 -- A gap is where the next row starts later than the row before it lets expect.
-WITH spans AS (
+WITH bars AS (
     SELECT
         'candles'                                AS kind,
         exchange,
@@ -22,35 +22,46 @@ WITH spans AS (
     FROM mark_candles
     WHERE exchange = coalesce($exchange, exchange)
       AND symbol = coalesce($symbol, symbol)
-    UNION ALL
-    SELECT 'metrics', exchange, symbol, NULL, time, time
+),
+samples AS (
+    SELECT 'metrics' AS kind, exchange, symbol, time
     FROM open_interest
     WHERE exchange = coalesce($exchange, exchange)
       AND symbol = coalesce($symbol, symbol)
     UNION ALL
-    SELECT 'funding', exchange, symbol, NULL, time, time
+    SELECT 'funding', exchange, symbol, time
     FROM funding_rates
     WHERE exchange = coalesce($exchange, exchange)
       AND symbol = coalesce($symbol, symbol)
 ),
-steps AS (
+steps AS MATERIALIZED (
     SELECT
         *,
-        lag(stop) OVER market AS previous
-    FROM spans
-    WINDOW market AS (PARTITION BY kind, exchange, symbol, interval_seconds ORDER BY start)
+        lag(time) OVER (PARTITION BY kind, exchange, symbol ORDER BY time) AS previous
+    FROM samples
 ),
-typical AS (
+paces AS (
     -- Samples come at a pace of their own; candles join end to start.
-    SELECT
-        *,
-        CASE
-            WHEN interval_seconds IS NULL
-                THEN 1.5 * median(epoch(start - previous))
-                     OVER (PARTITION BY kind, exchange, symbol)
-            ELSE 0
-        END AS allowed_seconds
+    SELECT kind, exchange, symbol, 1.5 * median(epoch(time - previous)) AS allowed_seconds
     FROM steps
+    GROUP BY kind, exchange, symbol
+),
+followed AS (
+    SELECT
+        kind,
+        exchange,
+        symbol,
+        interval_seconds,
+        start,
+        stop,
+        lag(stop) OVER market AS previous,
+        0                     AS allowed_seconds
+    FROM bars
+    WINDOW market AS (PARTITION BY kind, exchange, symbol, interval_seconds ORDER BY start)
+    UNION ALL
+    SELECT kind, exchange, symbol, NULL, time, time, previous, allowed_seconds
+    FROM steps
+    JOIN paces USING (kind, exchange, symbol)
 ),
 regular AS (
     SELECT
@@ -65,7 +76,7 @@ regular AS (
             FILTER (epoch(start - previous) > allowed_seconds) AS gap_starts,
         list(start ORDER BY start)
             FILTER (epoch(start - previous) > allowed_seconds) AS gap_stops
-    FROM typical
+    FROM followed
     GROUP BY kind, exchange, symbol, interval_seconds
 ),
 events AS (
