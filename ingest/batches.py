@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from ingest.columns import NO_TRADE_ID
 from ingest.records import Liquidation
 from ingest.store import Store, StoreError, naive
 
@@ -145,6 +146,7 @@ class BatchWriter:
 
 def liquidation_columns(rows: Sequence[Liquidation]) -> dict[str, Any]:
     """Return liquidations as the columns that the store takes."""
+    ids = [NO_TRADE_ID if row.trade_id is None else row.trade_id for row in rows]
     return {
         "exchange": np.array([row.exchange for row in rows], dtype=object),
         "symbol": np.array([row.symbol for row in rows], dtype=object),
@@ -155,4 +157,5 @@ def liquidation_columns(rows: Sequence[Liquidation]) -> dict[str, Any]:
         "price_kind": np.array([row.price_kind for row in rows], dtype=object),
         "trigger_price": np.array([row.trigger_price for row in rows], dtype=np.float64),
         "received_at": np.array([naive(row.received) for row in rows], dtype="datetime64[us]"),
+        "trade_id": np.array(ids, dtype=np.int64),
     }

@@ -13,6 +13,9 @@ Arrays = dict[str, NDArray[Any]]
 Columns = Mapping[str, Any]
 """Arrays of one length by column name; a scalar stands for a column of that value."""
 
+NO_TRADE_ID = -1
+"""Stands for no trade id in columns of whole numbers, which know no NaN; stored as NULL."""
+
 MARKET = ("exchange", "symbol")
 REQUIRED: dict[str, tuple[str, ...]] = {
     "candles": ("interval_seconds", "open_time", "open", "high", "low", "close", "volume"),
@@ -41,11 +44,12 @@ OPTIONAL: dict[str, dict[str, Any]] = {
         "price_kind": "",
         "trigger_price": np.nan,
         "received_at": np.datetime64("NaT", "us"),
+        "trade_id": NO_TRADE_ID,
     },
 }
 _TEXT = {"exchange", "symbol", "end_reason", "price_kind"}
 _TIMES = {"open_time", "time", "valid_from", "opened", "closed", "received_at"}
-_WHOLE = {"interval_seconds": np.int32, "side": np.int8}
+_WHOLE = {"interval_seconds": np.int32, "side": np.int8, "trade_id": np.int64}
 _MAY_BE_UNKNOWN = {"closed", "cap"}
 
 

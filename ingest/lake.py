@@ -71,7 +71,12 @@ KINDS = {
         Kind("mark_candles", "open_time", ("interval_seconds", "open_time")),
         Kind("open_interest", "time", ("time",)),
         Kind("funding_rates", "time", ("time",)),
-        Kind("liquidations", "time", ("time", "side", "quantity", "price")),
+        Kind(
+            "liquidations",
+            "time",
+            ("time", "side", "quantity", "price", "trade_id"),
+            "lake_add_liquidations",
+        ),
         Kind("trades", "time", ("trade_id",)),
         Kind("leverage_tiers", None, ("valid_from", "floor"), "lake_add_leverage_tiers"),
         Kind(

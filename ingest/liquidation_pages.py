@@ -15,13 +15,14 @@ Order = Literal["oldest", "newest"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One liquidation, whole: no two are equal. Amounts as `Store.liquidations` tells them."""
+    """One liquidation, all that tells it from others. Columns as `Store.liquidations` has them."""
 
     time: datetime
     exchange: str
     side: Side
     quantity: float
     price: float
+    trade_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def page(store: Store, wanted: Wanted, order: Order, last: Row | None, most: int
     Returns
     -------
     dict of ndarray, shape (n,)
-        As `Store.liquidations`, and ``exchange``. Rows of one time are in order of the other
-        columns, so that pages neither lose nor repeat any.
+        As `Store.liquidations` up to ``notional``, ``trade_id`` and ``exchange``. Rows of one time
+        are in order of the other columns, so that pages neither lose nor repeat any.
     """
     start, stop = naive(wanted.start), naive(wanted.stop)
     if last is not None:
@@ -75,6 +76,7 @@ def page(store: Store, wanted: Wanted, order: Order, last: Row | None, most: int
         "last_side": last and last.side,
         "last_quantity": last and last.quantity,
         "last_price": last and last.price,
+        "last_trade_id": last and last.trade_id,
         "most": most,
     }
     with store.cursor() as cursor:

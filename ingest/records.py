@@ -45,6 +45,9 @@ class Liquidation:
         When the message came, by ours. [UTC]
     key : str
         The same text each time the exchange sends the same event, for leaving out repetitions.
+    trade_id : int or None
+        The exchange's own id of the fill, None where it gives none. Tells two apart that agree in
+        all else.
     """
 
     exchange: str
@@ -58,6 +61,7 @@ class Liquidation:
     time: datetime
     received: datetime
     key: str
+    trade_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -298,7 +298,8 @@ class Store:
             ``time`` (datetime64[us]), ``side`` of the position (int8, +1 long, -1 short),
             ``quantity`` [base], ``price`` [quote], ``notional`` [quote], ``price_kind``
             (``"fill"``, ``"bankruptcy"``, ``"mark"``, ``""`` where unknown), ``trigger_price``
-            (NaN where unknown) [quote], ``received_at`` (NaT where it did not come live).
+            (NaN where unknown) [quote], ``received_at`` (NaT where it did not come live),
+            ``trade_id`` (int64, the exchange's own, -1 where it gives none).
         """
         return self._read("liquidations", exchange, symbol, start, stop)
 
@@ -410,8 +411,13 @@ class Store:
     def add_liquidations(self, columns: Columns) -> int:
         """Add liquidations; return how many were new. Exact repetitions are one liquidation.
 
-        ``time``, ``side`` of the position (+1, -1), ``quantity`` [base], ``price`` [quote], and
-        where known ``price_kind``, ``trigger_price`` [quote], ``received_at``.
+        Parameters
+        ----------
+        columns : mapping
+            ``exchange``, ``symbol``, ``time``, ``side`` of the position (+1, -1), ``quantity``
+            [base], ``price`` [quote], and where known ``trade_id`` (-1 for none). Two that agree
+            in all of these are one. Where known also ``price_kind``, ``trigger_price`` [quote],
+            ``received_at``.
         """
         return self._add("liquidations", columns)
 

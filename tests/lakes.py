@@ -80,6 +80,10 @@ def add_all_kinds(store, *, seed=0, **market):
         | {"valid_from": times(1)[0], "floor": [0.0, 5e4], "cap": [5e4, np.inf], "deduction": 0.1}
         | tiers
     )
+    store.add_liquidations(  # they differ in nothing but the exchange's own id
+        market
+        | {"time": times(1)[0], "side": 1, "quantity": 1.0, "price": 5e4, "trade_id": [-1, 7, 8]}
+    )
     positions = {"side": [1, 1, -1], "quantity": 1.0, "entry_price": 5e4, "leverage": 10.0}
     store.add_simulated_positions(  # two are alike
         market

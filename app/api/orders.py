@@ -16,7 +16,7 @@ from app.api.parameters import Price, Side, SpanQuery
 from app.api.realised import Realised, RealisedMeta, realised, realised_meta
 from app.heatmaps import StoredHeatmaps
 from engine.snapshots import Side as PositionSide
-from ingest.columns import Arrays
+from ingest.columns import NO_TRADE_ID, Arrays
 from ingest.liquidation_pages import Order, Row, Wanted, page
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -113,12 +113,20 @@ def _place(query: OrdersQuery, stored: Realised) -> tuple[datetime, datetime, Ro
     if not query.cursor:
         return *stored.span(query), None
     try:
-        start, stop, time, exchange, side, quantity, price = read(query.cursor)
+        start, stop, time, exchange, side, quantity, price, trade_id = read(query.cursor)
         times = [int(each) for each in (start, stop, time)]
-        row = Row(_time(times[2]), str(exchange), _NAMES[side], float(quantity), float(price))
+        row = Row(
+            _time(times[2]),
+            str(exchange),
+            _NAMES[side],
+            float(quantity),
+            float(price),
+            int(trade_id),
+        )
     except (ValueError, TypeError, OverflowError, KeyError) as e:
         raise NotACursor from e
     known = row.exchange in stored.exchanges and isfinite(row.quantity) and isfinite(row.price)
+    known = known and NO_TRADE_ID <= row.trade_id < 2**63
     if not known or times[0] >= times[1]:
         raise NotACursor
     return _time(times[0]), _time(times[1]), row
@@ -129,7 +137,7 @@ def _cursor(start: datetime, stop: datetime, rows: Arrays) -> str:
     time = last["time"].replace(tzinfo=UTC)
     return written(
         *((each - _EPOCH) // _MICROSECOND for each in (start, stop, time)),
-        *(last[name] for name in ("exchange", "side", "quantity", "price")),
+        *(last[name] for name in ("exchange", "side", "quantity", "price", "trade_id")),
     )
 
 

@@ -144,6 +144,13 @@ def amount(value: Any, name: str) -> float:
     return number
 
 
+def whole(value: Any, name: str) -> int:
+    """Return a whole number, not negative, that the database can hold."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise _unexpected(name, "a whole number of at least 0 and below 2^63", value)
+    return value
+
+
 def times_size(value: Any, size: Decimal, name: str) -> float:
     """Return contracts × contract size, multiplied exactly: 13 × 0.01 is 0.13. [base]"""
     return _finite(exact(value, name) * size, name)

@@ -82,6 +82,7 @@ def _liquidation(
                 liquidation["liquidatedUser"],
             ],
         ),
+        trade_id=fields.optional(fill, "tid", fields.whole),
     )
 
 

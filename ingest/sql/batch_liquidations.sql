@@ -10,6 +10,7 @@ SELECT DISTINCT
     price,
     NULL::VARCHAR                                                      AS price_kind,
     NULL::DOUBLE                                                       AS trigger_price,
-    NULL::TIMESTAMP                                                    AS received_at
+    NULL::TIMESTAMP                                                    AS received_at,
+    NULL::BIGINT                                                       AS trade_id
 FROM staging
 WHERE quantity > 0;

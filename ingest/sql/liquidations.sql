@@ -7,10 +7,11 @@ SELECT
     quantity * price                                  AS notional,      -- quote
     coalesce(price_kind, '')                          AS price_kind,
     trigger_price,                                               -- quote
-    received_at
+    received_at,
+    coalesce(trade_id, -1)                            AS trade_id
 FROM liquidations
 WHERE exchange = $exchange
   AND symbol = $symbol
   AND time >= $start
   AND time < $stop
-ORDER BY time, side, price, quantity;
+ORDER BY time, liquidations.side, price, quantity, coalesce(trade_id, -1);

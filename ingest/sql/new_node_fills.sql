@@ -8,5 +8,6 @@ CREATE OR REPLACE TEMP TABLE batch (
     price         DOUBLE,
     price_kind    VARCHAR,
     trigger_price DOUBLE,
-    received_at   TIMESTAMP
+    received_at   TIMESTAMP,
+    trade_id      BIGINT
 );

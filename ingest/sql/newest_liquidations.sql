@@ -6,7 +6,8 @@ SELECT
     CASE side WHEN 'long' THEN 1 ELSE -1 END::TINYINT AS side,   -- of the position
     quantity,                                                    -- base
     price,                                                       -- quote
-    quantity * price                                  AS notional   -- quote
+    quantity * price                                  AS notional,   -- quote
+    coalesce(trade_id, -1)                            AS trade_id    -- -1 where there is none
 FROM liquidations
 WHERE symbol = $symbol
   AND list_contains($exchanges::VARCHAR[], exchange)
@@ -16,13 +17,20 @@ WHERE symbol = $symbol
   AND quantity * price >= $min_notional::DOUBLE
   AND (
       $last_time::TIMESTAMP IS NULL
-      OR (time, exchange, side, quantity, price) < (
+      OR (time, exchange, side, quantity, price, coalesce(trade_id, -1)) < (
           $last_time::TIMESTAMP,
           $last_exchange::VARCHAR,
           $last_side::VARCHAR,
           $last_quantity::DOUBLE,
-          $last_price::DOUBLE
+          $last_price::DOUBLE,
+          $last_trade_id::BIGINT
       )
   )
-ORDER BY time DESC, exchange DESC, liquidations.side DESC, quantity DESC, price DESC
+ORDER BY
+    time DESC,
+    exchange DESC,
+    liquidations.side DESC,
+    quantity DESC,
+    price DESC,
+    coalesce(trade_id, -1) DESC
 LIMIT $most;

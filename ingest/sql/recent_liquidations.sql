@@ -11,5 +11,5 @@ SELECT
 FROM liquidations
 WHERE exchange = coalesce($exchange, exchange)
   AND symbol = coalesce($symbol, symbol)
-ORDER BY time DESC, exchange, symbol, liquidations.side, price, quantity
+ORDER BY time DESC, exchange, symbol, liquidations.side, price, quantity, trade_id
 LIMIT $limit;

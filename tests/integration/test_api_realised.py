@@ -129,6 +129,27 @@ def test_many_orders_of_one_time_are_paged_without_loss(tmp_path):
                 assert len({row["price"] for row in told}) == count
 
 
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+def test_rows_that_differ_in_their_trade_id_only_are_paged_one_by_one(tmp_path, order):
+    with memory_store() as store:
+        store.add_liquidations(
+            {
+                "exchange": "hyperliquid",
+                "symbol": "BTCUSDT",
+                "time": np.datetime64("2026-01-01", "us"),
+                "side": 1,
+                "quantity": [1.0, 2.0, 2.0, 2.0, 2.0, 3.0],
+                "price": 50_000.0,
+                "trade_id": [9, -1, 0, 2**53, 2**53 + 1, -1],
+            }
+        )
+        with serving(store, tmp_path) as client:
+            told = walk(client, "orders", order=order, limit=1)
+            assert told == found(client, "orders", order=order)["data"]
+    sizes = [1.0, 2.0, 2.0, 2.0, 2.0, 3.0]
+    assert [row["quantity"] for row in told] == (sizes if order == "oldest" else sizes[::-1])
+
+
 def test_a_walk_neither_loses_nor_repeats_rows_when_new_ones_arrive(tmp_path):
     with memory_store() as store:
         add_liquidations(store, "binance", seed=1)
@@ -325,9 +346,13 @@ def test_bad_parameters_say_what_is_allowed(client, route, changes, status, word
 @pytest.mark.parametrize(
     "cursor",
     ["x", "====", "e30", "W10", "W251bGwsMV0", "WzEsMl0", "WzIsMV0", "WzFlNDAwLDFd", "\N{SNOWMAN}",
-     "WzAsMSwyLCJmdHgiLDEsMSwxXQ", "WzAsMSwyLCJieWJpdCIsWzFdLDEsMV0",
-     "WzAsMSwxZTMwLCJieWJpdCIsMSwxLDFd",
-     "WzAsMSwyLCJieWJpdCIsMSwibmFuIiwxXQ"],
+     "WzAsMSwyLCJmdHgiLDEsMSwxLDFd", "WzAsMSwyLCJieWJpdCIsWzFdLDEsMSwxXQ",
+     "WzAsMSwxZTMwLCJieWJpdCIsMSwxLDEsMV0",
+     "WzAsMSwyLCJieWJpdCIsMSwibmFuIiwxLDFd",
+     "WzAsMSwyLCJieWJpdCIsMSwxLDFd",
+     "WzAsMSwyLCJieWJpdCIsMSwxLDEsOTIyMzM3MjAzNjg1NDc3NTgwOF0",
+     "WzAsMSwyLCJieWJpdCIsMSwxLDEsLTJd",
+     "WzAsMSwyLCJieWJpdCIsMSwxLDEsbnVsbF0"],
 )  # fmt: skip
 def test_a_cursor_that_is_none_is_told(client, route, cursor):
     answer = get(client, route, cursor=cursor)

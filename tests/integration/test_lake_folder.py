@@ -251,6 +251,21 @@ def test_an_older_schema_may_lack_what_may_be_empty(lake):
     assert found == [("BTCUSDT", 30, 0), ("ETHUSDT", 30, 30)]
 
 
+def test_liquidations_of_an_older_lake_have_no_trade_ids_and_come_once(lake):
+    (file,) = lake.glob("liquidations/*/symbol=BTCUSDT/*/*.parquet")
+    rewrite(file, "SELECT * EXCLUDE (trade_id) FROM {file}")
+    say(lake, schema_version=7)
+    with memory_store() as store:
+        for _ in range(2):
+            read(store, lake)
+            with store.cursor() as cursor:
+                found = cursor.execute(
+                    "SELECT symbol, count(*), count(trade_id) FROM liquidations GROUP BY 1 "
+                    "ORDER BY 1"
+                ).fetchall()
+            assert found == [("BTCUSDT", 8, 0), ("ETHUSDT", 8, 2)]
+
+
 def test_what_file_managers_and_other_writers_leave_is_passed_over(lake):
     rewrite(lake / BTC_CANDLES, "SELECT * FROM {file} ORDER BY open_time DESC")
     (lake / BTC_CANDLES).rename(lake / BTC_CANDLES.with_name("data_0.parquet"))

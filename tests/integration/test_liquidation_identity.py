@@ -30,6 +30,7 @@ OTHERS = {
     "quantity": 0.5000001,
     "price": 60_000.1,
     "time": TIME + timedelta(milliseconds=1),
+    "trade_id": 1,
 }
 SAME = {
     "price_kind": "fill",
@@ -61,3 +62,17 @@ def test_what_differs_in_one_of_these_only_is_the_same(name):
     again = replace(ONE, **{name: SAME[name]})
     assert added([[ONE, again]]) == 1
     assert added([[ONE], [again], [ONE, again]]) == 1
+
+
+def test_ids_are_told_apart_to_the_last_digit():
+    twins = [replace(ONE, trade_id=each) for each in (0, 1, 2**53, 2**53 + 1, 2**63 - 1)]
+    assert added([twins, [ONE], [*twins, ONE], twins[::-1]]) == 6
+    with Store.open(":memory:") as store:
+        store.add_liquidations(liquidation_columns([*twins, ONE]))
+        found = store.liquidations(ONE.exchange, ONE.symbol, TIME, TIME + timedelta(seconds=1))
+    assert found["trade_id"].tolist() == [-1, 0, 1, 2**53, 2**53 + 1, 2**63 - 1]
+
+
+def test_what_is_stored_is_found_at_the_ends_of_a_batchs_span_and_within():
+    minutes = [replace(ONE, time=TIME + timedelta(minutes=k)) for k in range(5)]
+    assert added([minutes[1:4:2], minutes[1:4], minutes, minutes[::-1]]) == 5

@@ -16,6 +16,8 @@ ROWS = {  # one row that each version could already hold
     6: f"INSERT INTO liquidations VALUES ({BTC}, '2026-01-01', 'long', 1, 100, 'fill', 100, NULL)",
     7: f"INSERT INTO observed_positions VALUES ({BTC}, '0x1', 'long', 1, 100, 10, true, 90, 10, "
     "'2026-01-01', '2026-01-02')",
+    8: f"INSERT INTO liquidations VALUES ({BTC}, '2026-01-01', 'long', 1, 100, 'mark', 100, NULL, "
+    "5)",
 }
 TABLES = {
     1: "open_interest",
@@ -25,6 +27,7 @@ TABLES = {
     5: "exchange_health WHERE lag_seconds IS NOT NULL",
     6: "liquidations WHERE price_kind = 'fill'",
     7: "observed_positions",
+    8: "liquidations WHERE trade_id = 5",
 }
 
 

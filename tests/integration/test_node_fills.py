@@ -11,7 +11,10 @@ import pytest
 
 from app.cli import main
 from app.settings import Settings, variable
+from ingest.adapters.adapter import Context
+from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.archives import Limits
+from ingest.batches import liquidation_columns
 from ingest.errors import FileError
 from ingest.ingestion import find, load_all
 from ingest.kinds import Kind
@@ -137,10 +140,41 @@ def test_what_the_stream_brought_before_stays_as_it_was(store, tmp_path):
     received = np.datetime64("2025-10-10T21:00:00.3", "us")
     store.add_liquidations(
         {"exchange": "hyperliquid", "symbol": "BTCUSDT", "time": np.array([START], "M8[ms]")}
-        | {"side": 1, "quantity": 0.5, "price": 110_000.0, "received_at": received}
+        | {"side": 1, "quantity": 0.5, "price": 110_000.0, "received_at": received, "trade_id": 1}
     )
     assert load(store, written(tmp_path / "9.lz4")).added == 2
     assert [row[-1] is None for row in stored(store)] == [True, False, True]
+
+
+TWINS = [both("BTC", START, 110_000, 0.5, long=True, tid=tid) for tid in (7, 8)]
+"""Two trades that agree in all but their ids, each as its two users see it."""
+
+
+def stream(store):
+    """Store what the stream of who was liquidated tells of the twins; return how many were new."""
+    fills = [own for (_, own), _ in TWINS]
+    message = {"channel": "userFills", "data": {"user": LIQUIDATED, "fills": fills}}
+    received = datetime(2025, 10, 10, 21, tzinfo=UTC)
+    found = Hyperliquid().parse(json.dumps(message), received, Context())
+    return store.add_liquidations(liquidation_columns(found.liquidations))
+
+
+def file(store, path):
+    """Store the twins from a file, whole; return how many were new."""
+    outcome = load(store, written(path, [block(1, *TWINS[0], *TWINS[1])]))
+    assert outcome.rows == 2
+    return outcome.added
+
+
+def test_two_fills_that_differ_in_their_id_only_are_two_wherever_they_come_from(store, tmp_path):
+    assert [stream(store), stream(store), file(store, tmp_path / "1.lz4")] == [2, 0, 0]
+    assert len(stored(store)) == 2
+    with Store.open(":memory:") as other:
+        assert [file(other, tmp_path / "2.lz4"), stream(other)] == [2, 0]
+        # Other content, so another file: the same twins among others.
+        path = written(tmp_path / "3.lz4", [*BLOCKS, block(9, *TWINS[1], *TWINS[0])])
+        assert load(other, path).added == 3
+        assert len(stored(other)) == 5
 
 
 def test_each_market_is_told_as_changed(store, tmp_path):

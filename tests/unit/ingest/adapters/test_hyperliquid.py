@@ -76,6 +76,7 @@ def test_who_sold_to_a_short_was_not_the_one_liquidated(payload):
                 time=datetime(2026, 6, 15, 12, 54, 25, 899_000, tzinfo=UTC),
                 received=RECEIVED,
                 key=f"hyperliquid|BTC|1781528065899|66653.0|0.001|745210434703679|{LIQUIDATED}",
+                trade_id=745210434703679,
             ),
         )
     )
@@ -103,6 +104,21 @@ def test_a_liquidated_users_own_fill_crosses_the_book(payload):
     message["data"]["fills"][0]["crossed"] = True
     (found,) = parse(message).liquidations
     assert found.side == LONG
+
+
+def test_a_fill_without_an_id_has_none(payload):
+    fill = payload("hyperliquid_fill_of_counterparty")["data"]["fills"][0]
+    del fill["tid"]
+    (found,) = parse(fills_of(OTHER, fill)).liquidations
+    assert found.trade_id is None
+
+
+@pytest.mark.parametrize("tid", [-1, 2**63, 1.5, "7", True])
+def test_an_id_that_is_none_is_no_good_row(payload, tid):
+    fill = payload("hyperliquid_fill_of_counterparty")["data"]["fills"][0]
+    with pytest.raises(PayloadError, match="'tid'") as raised:
+        parse(fills_of(OTHER, fill | {"tid": tid}, fill))
+    assert len(raised.value.liquidations) == 1
 
 
 @pytest.mark.parametrize("user", [OTHER, "0x7ba283114573bde6fd304ad7b188a763e5402a52"])
