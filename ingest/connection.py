@@ -27,6 +27,7 @@ from ingest.adapters.adapter import (
 )
 from ingest.backoff import retry_after
 from ingest.clock import Clock, within
+from ingest.http_reasons import why_no_connection
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,9 @@ class Connection:
             if isinstance(e, InvalidStatus):
                 said = e.response.headers.get("Retry-After", "")
                 self.asked = retry_after(said, self._clock.now()) or 0.0
-        except (OSError, WebSocketException) as e:
+        except OSError as e:
+            self._note(f"no connection: {why_no_connection(e)}")
+        except WebSocketException as e:
             self._note(f"no connection: {e}")
         except Exception as e:
             # An adapter's bug, say in its subscriptions: this exchange's trouble, nobody else's.

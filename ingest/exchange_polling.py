@@ -295,7 +295,7 @@ class ExchangePoller:
             self._contact()
         await backfill(self._store, [work], self._client, Progress(), self._clock.now, self._heard)
         for job in work.jobs:
-            self._say(f"{work.wish.symbol}, {job.outcome.kind}", job.outcome.failed)
+            self._say_unless_said(f"{work.wish.symbol}, {job.outcome.kind}", job.outcome.failed)
         return {job.outcome.kind for job in work.jobs if job.outcome.failed}
 
     def _contact(self) -> None:
@@ -318,7 +318,13 @@ class ExchangePoller:
         """Log a failure; an answer that can't be read is no good answer."""
         if isinstance(error, PayloadError):
             self._meter.unanswered(str(error))
-        self._say(what, str(error))
+        self._say_unless_said(what, str(error))
+
+    def _say_unless_said(self, what: str, failed: str) -> None:
+        """Log a failure, unless the same is known of something else: one host, one fault."""
+        if failed in self._said.values():
+            self._said[what] = failed
+        self._say(what, failed)
 
     def _say(self, what: str, failed: str) -> None:
         """Log a failure, but not the same one every time."""

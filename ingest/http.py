@@ -127,6 +127,9 @@ class Manners:
         Who asks to be left alone for longer is not asked again. [s]
     rate, rates : Rate, mapping of str to Rate
         For all hosts, and for some by their names (``host`` or ``host:port``).
+    again_logged_as : int
+        How serious it is, for the log, that something must be asked for again: who waits for the
+        answer wants to know, who collects for days does not.
     """
 
     user_agent: str = "liqheat"
@@ -137,6 +140,7 @@ class Manners:
     longest_wait: float = 300.0
     rate: Rate = Rate()
     rates: Mapping[str, Rate] = field(default_factory=dict)
+    again_logged_as: int = logging.WARNING
 
 
 class HttpClient:
@@ -244,7 +248,7 @@ class HttpClient:
             stop=stop_after_attempt(self._manners.attempts),
             wait=self._wait,
             sleep=self._sleep,
-            before_sleep=_tell,
+            before_sleep=self._tell,
             reraise=True,
         )
 
@@ -364,10 +368,10 @@ class HttpClient:
             return error.wait + random.random()  # not all at the same moment
         return self._back_off(state)
 
-
-def _tell(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    logger.warning("Asking again in %.0f s. %s", state.upcoming_sleep, error)
+    def _tell(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        level = self._manners.again_logged_as
+        logger.log(level, "Asking again in %.0f s. %s", state.upcoming_sleep, error)
 
 
 def _text(body: bytes) -> str:

@@ -18,7 +18,7 @@ def reason(error: httpx.HTTPError, host: str, timeout: float) -> str:
         case httpx.ConnectTimeout():
             return f"{host} can't be reached: no connection in time"
         case httpx.ConnectError():
-            return f"{host} can't be reached: {_why_no_connection(error)}"
+            return f"{host} can't be reached: {why_no_connection(error)}"
         case httpx.TimeoutException():
             return f"{host} sent nothing for {timeout:g} s"
         case httpx.RemoteProtocolError():
@@ -37,7 +37,8 @@ def printable(text: str) -> str:
     return clean if len(clean) <= _LONGEST else f"{clean[:_LONGEST]}…"
 
 
-def _why_no_connection(error: BaseException) -> str:
+def why_no_connection(error: BaseException) -> str:
+    """Return why there is no connection, as a clause; the error itself in brackets says little."""
     for cause in _causes(error):
         match cause:
             case ssl.SSLCertVerificationError():

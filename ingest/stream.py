@@ -101,6 +101,8 @@ class ExchangeStream:
         self._logged = PerMinute(self._clock)
         self._current: Connection | None = None
         self._opening: Connection | None = None
+        self._problem = ""
+        self._told_down = False
         self.tried = asyncio.Event()
         """Set as soon as the first try to connect has come to an end, good or bad."""
 
@@ -180,7 +182,10 @@ class ExchangeStream:
         """Go on with a new connection, and only then close the one before: nothing is missed."""
         old, self._current, self._opening = self._current, fresh, None
         self._meter.opened(renewal=old is not None and not old.ended)
-        logger.info("%s: connected to %s", self.exchange, self.adapter.stream_url)
+        # Who was told in the log that it is down reads there, too, that it is back.
+        level = logging.WARNING if self._told_down else logging.INFO
+        logger.log(level, "%s: connected to %s", self.exchange, self.adapter.stream_url)
+        self._told_down = False
         self.tried.set()
         if old is not None:
             await old.close()
@@ -220,12 +225,17 @@ class ExchangeStream:
         failures = self._backoff.failures
         self._meter.failed(problem, failures)
         self.tried.set()
-        logger.warning(
+        # Of who stays away, the log need not be told each time.
+        down = failures == self._patience.quick_tries
+        news = failures <= self._patience.quick_tries or problem != self._problem
+        self._problem, self._told_down = problem, self._told_down or down
+        logger.log(
+            logging.WARNING if news else logging.INFO,
             "%s: %s; next try in %.1f s%s",
             self.exchange,
             problem,
             delay,
-            ", the exchange is marked down" if failures == self._patience.quick_tries else "",
+            ", the exchange is marked down" if down else "",
         )
         return delay
 

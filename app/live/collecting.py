@@ -132,7 +132,7 @@ def make_collector(store: Store, settings: Settings, **options: Any) -> Collecto
         store,
         make_adapters(settings, settings.collect_exchanges),
         settings.collect_symbols,
-        lambda: make_client(settings),
+        lambda: make_client(settings, again_logged_as=logging.INFO),
         proxy=settings.proxy.get_secret_value() if settings.proxy else True,
         **options,
     )

@@ -257,6 +257,15 @@ def test_what_is_asked_again_is_logged(get, server, caplog):
     assert record.args
 
 
+def test_who_collects_for_days_need_not_hear_of_each_try(get, server, caplog):
+    server.answer("thing", status(503))
+    with caplog.at_level(logging.INFO, logger="ingest.http"):
+        get(again_logged_as=logging.INFO)
+    assert [record.levelname for record in caplog.records if record.name == "ingest.http"] == [
+        "INFO"
+    ]
+
+
 class PassingLoop(asyncio.SelectorEventLoop):
     """A loop whose time passes at once when all wait."""
 

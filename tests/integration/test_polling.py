@@ -314,6 +314,24 @@ def test_a_market_that_is_not_listed_is_said_once_and_takes_nothing_from_the_oth
     play(scenario, "bybit", symbols=("ETHUSDT", "BTCUSDT"))
 
 
+def test_an_exchange_that_can_not_be_reached_is_said_once_for_each_address(caplog):
+    async def run():
+        with memory_store() as store:
+            async with HttpClient(Manners(attempts=1)) as client:
+                adapter = make_adapter("bybit", rest_url="http://127.0.0.1:1")
+                clock = Clock(NOW, {})
+                poller = Poller(store, [adapter], ["BTCUSDT", "ETHUSDT"], client, clock=clock)
+                task = asyncio.create_task(poller.run())
+                await until(lambda: clock.sleepers == 3, "the end of all questions")
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+    addresses = [r.getMessage().split("http://")[1].split(":")[1] for r in caplog.records]
+    assert addresses
+    assert len(addresses) == len(set(addresses))
+
+
 def test_health_follows_the_answers():
     async def scenario(s):
         rest = s.servers["bybit"]

@@ -133,13 +133,30 @@ def test_a_server_that_is_not_there_comes_back(fake_class):
             await fake.vanish()
             async with running(fake, connect=False) as run:
                 await run.reaches("down")
-                assert "Connect call failed" in run.health.last_error
+                assert run.health.last_error == "no connection: connection refused"
                 await fake.listen()
                 await run.reaches("connected")
                 await goes_on(run, liquidations(clock))
                 assert run.health.reconnects == 0  # it had never been connected before
 
     play(scene)
+
+
+def test_of_a_server_that_stays_away_the_log_tells_once_and_when_it_is_back(caplog):
+    async def scene():
+        clock = ManualClock()
+        async with FakeOkx(clock) as fake:
+            await fake.vanish()
+            async with running(fake, connect=False) as run:
+                await until(lambda: run.health.failures >= 8, "failures", clock)
+                await fake.listen()
+                await run.reaches("connected")
+
+    play(scene)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ["refused" in text for text in told] == [True, True, True, False]
+    assert "marked down" in told[2]
+    assert "okx: connected to" in told[3]
 
 
 def test_a_handshake_that_is_never_answered_is_given_up():
