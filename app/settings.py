@@ -123,7 +123,7 @@ def _stream_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
             "Input should be exchanges and addresses separated by commas, as in "
             "bybit=wss://stream.example.org/v5/public/linear",
         )
-    return tuple(f"{name.strip().lower()}={url}" for name, _, url in named)
+    return _of_known_exchanges({name.strip().lower(): url for name, _, url in named})
 
 
 def _exchange_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,7 +134,20 @@ def _exchange_addresses(pairs: tuple[str, ...]) -> tuple[str, ...]:
             "Input should be exchanges and addresses separated by commas, as in "
             "bybit=https://api.example.org",
         )
-    return tuple(f"{name.strip().lower()}={url.rstrip('/')}" for name, _, url in named)
+    return _of_known_exchanges({name.strip().lower(): url.rstrip("/") for name, _, url in named})
+
+
+def _of_known_exchanges(urls: Mapping[str, str]) -> tuple[str, ...]:
+    """Return them as pairs; of a misspelt exchange the real one would be asked instead."""
+    if urls:
+        from ingest.adapters import ADAPTERS  # not needed by who leaves the default
+
+        if not set(urls) <= set(ADAPTERS):
+            known = {"known": ", ".join(ADAPTERS)}
+            raise PydanticCustomError(
+                "exchanges", "Input should be for exchanges of {known}", known
+            )
+    return tuple(f"{name}={url}" for name, url in urls.items())
 
 
 def _addresses_of_users(addresses: tuple[str, ...]) -> tuple[str, ...]:

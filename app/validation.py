@@ -31,7 +31,7 @@ def _of_problem(problem: ErrorDetails, called: Callable[[str], str]) -> str:
 
 
 def _complaint(message: str) -> str:
-    message = message.split(", unable")[0]
+    message = message.split(", unable")[0].replace("a valid boolean", "true or false")
     for prefix in ("Input should be ", "String should "):
         if message.startswith(prefix):
             return f"must {'be ' * prefix.endswith('be ')}{message.removeprefix(prefix)}"

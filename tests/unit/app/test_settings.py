@@ -208,3 +208,18 @@ def test_what_can_not_be_collected_is_said(monkeypatch, name, value, sentence):
     monkeypatch.setenv(f"LIQHEAT_COLLECT_{name}", value)
     with pytest.raises(SettingsError, match=f"LIQHEAT_COLLECT_{name} {sentence}"):
         Settings.load()
+
+
+@pytest.mark.parametrize("name", ["STREAM_URLS", "REST_URLS"])
+def test_another_address_of_an_unknown_exchange_is_refused(monkeypatch, name):
+    url = "wss://a.example" if name == "STREAM_URLS" else "https://a.example"
+    monkeypatch.setenv(f"LIQHEAT_{name}", f"bybit={url},bibit={url}")
+    expected = "must be for exchanges of binance, bybit, okx, hyperliquid, but is "
+    with pytest.raises(SettingsError, match=f"LIQHEAT_{name} {expected}"):
+        Settings.load()
+
+
+def test_what_is_neither_yes_nor_no_is_said_in_words(monkeypatch):
+    monkeypatch.setenv("LIQHEAT_COLLECT", "yes please")
+    with pytest.raises(SettingsError, match="LIQHEAT_COLLECT must be true or false, but is 'yes"):
+        Settings.load()
