@@ -234,7 +234,7 @@ def _latest(series: Series, interval: timedelta, settled: datetime, now: datetim
 def _note(series: Series, limit: HistoryLimit, oldest: datetime, stop: datetime) -> str:
     if oldest >= stop:
         return f"{limit.sentence} So there is no {series.name} of this range to ask for."
-    return f"{limit.sentence} So {series.name} begin at {oldest:%Y-%m-%d %H:%M} UTC."
+    return f"{limit.sentence} So {series.name} can be had from {oldest:%Y-%m-%d %H:%M} UTC on."
 
 
 def _lengths() -> Iterator[timedelta]:

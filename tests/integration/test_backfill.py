@@ -171,7 +171,9 @@ def test_what_an_exchange_does_not_keep_is_said_first_and_cut(liqheat, rows):
     )
     assert code == 0, err
     assert "binance, open-interest: Binance answers for the open interest of the last 30" in err
-    assert "open-interest begin at 2026-02-08 13:02 UTC" in err  # 30 days less an hour ago
+    assert (
+        "open-interest can be had from 2026-02-08 13:02 UTC on" in err
+    )  # 30 days less an hour ago
     first = "SELECT min(time) FROM open_interest WHERE exchange = ?"
     assert rows(first, "binance") == [(datetime(2026, 2, 8, 14),)]  # noqa: DTZ001
     assert rows(first, "okx") == [(datetime(2026, 1, 9, 13),)]  # noqa: DTZ001

@@ -67,7 +67,7 @@ def test_a_range_begins_at_a_candle():
 def test_a_range_is_cut_to_what_is_kept_and_that_is_said(exchange, name, interval, oldest):
     cut = planned(exchange, name, interval=interval, start=datetime(2025, 1, 1, tzinfo=UTC))
     assert cut.span.start == oldest
-    assert f"So {name} begin at " in cut.note
+    assert f"So {name} can be had from " in cut.note
     assert planned(exchange, name, interval=interval, start=NOW - timedelta(days=4)).note == ""
 
 
