@@ -34,17 +34,34 @@ samples AS (
     WHERE exchange = coalesce($exchange, exchange)
       AND symbol = coalesce($symbol, symbol)
 ),
-steps AS MATERIALIZED (
+steps AS (
     SELECT
         *,
-        lag(time) OVER (PARTITION BY kind, exchange, symbol ORDER BY time) AS previous
+        lag(time) OVER market               AS previous,
+        epoch(time - lag(time) OVER market) AS step
     FROM samples
+    WINDOW market AS (PARTITION BY kind, exchange, symbol ORDER BY time)
 ),
-paces AS (
-    -- Samples come at a pace of their own; candles join end to start.
-    SELECT kind, exchange, symbol, 1.5 * median(epoch(time - previous)) AS allowed_seconds
+paced AS (
+    -- Samples come at a pace of their own, which is another one while they are collected live: a
+    -- step is measured by the middle one of the three before it, and of the three after it.
+    -- Candles join end to start.
+    SELECT
+        *,
+        1.5 * greatest(
+            list_median([
+                lag(step, 1) OVER market,
+                lag(step, 2) OVER market,
+                lag(step, 3) OVER market
+            ]),
+            list_median([
+                lead(step, 1) OVER market,
+                lead(step, 2) OVER market,
+                lead(step, 3) OVER market
+            ])
+        ) AS allowed_seconds
     FROM steps
-    GROUP BY kind, exchange, symbol
+    WINDOW market AS (PARTITION BY kind, exchange, symbol ORDER BY time)
 ),
 followed AS (
     SELECT
@@ -60,8 +77,7 @@ followed AS (
     WINDOW market AS (PARTITION BY kind, exchange, symbol, interval_seconds ORDER BY start)
     UNION ALL
     SELECT kind, exchange, symbol, NULL, time, time, previous, allowed_seconds
-    FROM steps
-    JOIN paces USING (kind, exchange, symbol)
+    FROM paced
 ),
 regular AS (
     SELECT

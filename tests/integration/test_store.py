@@ -216,6 +216,18 @@ def test_coverage_lists_gaps_of_candles_and_samples(store):
     assert store.coverage("okx") == []
 
 
+def test_samples_that_are_closer_while_collected_live_make_no_gaps_of_those_before(store):
+    # Two hours every five minutes, three hours every 30 seconds but for ten minutes, an hour of
+    # which only every fifth minute could be had later, and live again.
+    history, live = np.arange(0, 7200, 300), np.arange(7200, 18000, 30)
+    live = live[(live <= 9000) | (live >= 9600)]
+    later, again = np.arange(18000, 21600, 300), np.arange(21600, 25200, 30)
+    seconds = np.concatenate((history, live, later, again))
+    store.add_open_interest(samples(seconds=seconds, quantity=np.ones(seconds.size)))
+    (found,) = store.coverage("binance", "BTCUSDT")
+    assert [(g.start, g.stop) for g in found.gaps] == [(aware(150), aware(160))]
+
+
 def test_watermark_changes_with_the_rows_of_its_markets_only(store):
     rows = candles(minutes=[0], price=[1])
     store.add_candles(rows)
