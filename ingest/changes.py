@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 LATE: Final = timedelta(seconds=10)
 """A sample of open interest stamped up to this long after a bar's end still belongs to the bar."""
 
-MAP_TABLES = frozenset(
-    {"candles", "mark_candles", "open_interest", "funding_rates", "leverage_tiers"}
-)
+MAP_TABLES = frozenset({"candles", "mark_candles", "open_interest", "leverage_tiers"})
 """What maps are made of."""
 
 ALWAYS: Final = np.datetime64("9999-12-31", "us")

@@ -162,6 +162,42 @@ def test_open_interest_that_comes_after_its_bar_counts(store, source, disk, whol
     equal(known, fresh(store))
 
 
+def test_open_interest_that_comes_back_after_a_bar_without_is_a_gap_in_the_next(
+    store, source, disk, whole
+):
+    books = Books(store, disk, 30)
+    book_of(books, store)
+    source.candles(store, 100, 101)  # of the second one, the last sample is too old
+    assert np.isnan(store.bars(*MARKET.values(), START, START + 102 * STEP).open_interest[-1])
+    book_of(books, store)
+    source.samples(store, 103)
+    source.candles(store, 102)
+    back = book_of(books, store)
+    assert back.book.bars.gap[-1]
+    assert len(whole) == 1
+    equal(back, fresh(store))
+
+
+def test_rows_that_are_stored_while_a_book_is_computed_are_in_the_next_one(
+    store, source, disk, monkeypatch
+):
+    load, late = app.books.load_market, []
+
+    def slow(*given):
+        market = load(*given)
+        if not late:
+            at = times(1, offset=98) + np.timedelta64(3, "s")
+            late.append(store.add_open_interest(MARKET | {"time": at, "open_interest": 5.0}))
+        return market
+
+    monkeypatch.setattr(app.books, "load_market", slow)
+    books = Books(store, disk, 30)
+    book_of(books, store)
+    source.samples(store, 101)
+    source.candles(store, 100)
+    equal(book_of(books, store), fresh(store))
+
+
 def test_mark_prices_that_come_after_their_bar_count(store, source, disk, whole):
     source.marks(store, *range(100))
     books = Books(store, disk, 30)

@@ -1,6 +1,7 @@
 """What a database tells of its changes to those who keep results of it."""
 
 import contextlib
+import threading
 from datetime import timedelta
 
 import numpy as np
@@ -41,6 +42,35 @@ def test_a_liquidation_changes_the_watermark_but_not_that_of_maps(store):
     after = store.watermark(symbol="BTCUSDT"), store.map_watermark(symbol="BTCUSDT")
     assert after[0] != before[0]
     assert after[1] == before[1]
+
+
+def test_funding_changes_no_map_and_no_bar(store):
+    since, before = store.commits, (store.watermark(), store.map_watermark())
+    store.add_funding_rates(MARKET | {"time": np.array([LAST]), "funding_rate": 1e-4})
+    assert store.watermark() != before[0]
+    assert store.map_watermark() == before[1]
+    assert store.bars_stand_until("binance", "BTCUSDT", since) == ALWAYS
+
+
+def test_an_exchange_that_only_has_liquidations_changes_no_map(store):
+    before = store.map_watermark()
+    add_liquidation(store, exchange="okx")
+    assert store.map_watermark() == before
+
+
+def test_what_is_committed_while_a_watermark_is_read_changes_the_next_one(store, monkeypatch):
+    cursor = store.cursor
+
+    @contextlib.contextmanager
+    def slow_cursor():
+        with cursor() as reading:
+            yield reading
+            monkeypatch.undo()
+            add_candle(store, LAST)
+
+    monkeypatch.setattr(store, "cursor", slow_cursor)
+    before = store.map_watermark()
+    assert store.map_watermark() != before
 
 
 @pytest.mark.parametrize("add", [add_candle, add_interest])
@@ -88,6 +118,36 @@ def test_a_listener_can_read_what_it_hears_of(store):
     before = store.markets()[0].last
     add_candle(store, LAST)
     assert seen == [before + STEP]
+
+
+def test_others_can_write_while_a_listener_is_told(store):
+    written = threading.Event()
+
+    def write():
+        add_candle(store, LAST + np.timedelta64(STEP))
+        written.set()
+
+    waited = []
+
+    def hear(_):
+        if not waited:
+            waited.append(False)
+            threading.Thread(target=write, daemon=True).start()
+            waited[0] = written.wait(10.0)
+
+    store.listen(hear)
+    add_candle(store, LAST)
+    assert waited == [True]
+
+
+def test_bars_of_each_market_in_a_batch_stand_until_its_own_earliest_row(store):
+    since = store.commits
+    time = np.array([LAST, times(1)[0]])
+    exchange = np.array(["binance", "bybit"], dtype=object)
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), 100.0)
+    store.add_candles(MARKET | {"exchange": exchange, "interval": STEP, "open_time": time} | prices)
+    assert store.bars_stand_until("binance", "BTCUSDT", since) == LAST
+    assert store.bars_stand_until("bybit", "BTCUSDT", since) == times(1)[0]
 
 
 def test_bars_stand_until_the_earliest_candle_since_a_commit(store):

@@ -202,6 +202,10 @@ def test_liquidations_since_the_last_bar_come_along_where_the_map_ends_with_the_
     latest = {"exchanges": ("binance",), "start": START + 500 * STEP}
     view = heatmaps.view(request(stop=START + 600 * STEP, **latest))
     assert_array_equal(view.liquidations.time, since)
+    newest = new | {"time": since + np.timedelta64(5, "s")}
+    store.add_liquidations({"exchange": "binance", "symbol": "BTCUSDT"} | newest)
+    view = heatmaps.view(request(stop=START + 600 * STEP, **latest))
+    assert_array_equal(view.liquidations.time, [since[0], newest["time"][0]])
     assert heatmaps.view(request(stop=START + 599 * STEP, **latest)).liquidations.time.size == 0
 
 
