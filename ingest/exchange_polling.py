@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+import duckdb
 from aiolimiter import AsyncLimiter
 
 from ingest.adapters.adapter import Adapter, PayloadError, Request, ShowsPositions
@@ -98,14 +99,22 @@ class ExchangePoller:
 
     async def _keep(self, work: Callable[[], Awaitable[float]]) -> None:
         """Do some work again and again, whatever becomes of it; it returns when next. [s]"""
+        name = work.__name__.lstrip("_")
         if work != self._tiers:
             await self._tried.wait()
         while True:
             try:
                 pause = await work()
+            except duckdb.Error as e:
+                # Mostly a full disk, which the others say, too, and again and again.
+                reason = str(e).splitlines()[0]
+                self._say_unless_said(name, f"what was asked for can't be stored now: {reason}")
+                pause = AGAIN
             except Exception:
                 logger.exception("%s: what was asked for could not be stored", self.exchange)
                 pause = AGAIN
+            else:
+                self._said.pop(name, None)
             self._tried.set()
             await self._clock.sleep(pause)
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from ingest.http import HttpClient, Manners, Rate
 from ingest.polling import Poller
 from ingest.positions import observed_positions
 from ingest.records import Candle
+from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_rest import EXCHANGES, NOW, gives, position, status
@@ -330,6 +332,24 @@ def test_an_exchange_that_can_not_be_reached_is_said_once_for_each_address(caplo
     addresses = [r.getMessage().split("http://")[1].split(":")[1] for r in caplog.records]
     assert addresses
     assert len(addresses) == len(set(addresses))
+
+
+def test_a_full_disk_is_said_once_until_there_is_room(monkeypatch, caplog):
+    def refuse(store, columns):
+        raise duckdb.IOException("IO Error: No space left on device\nand so on")
+
+    async def scenario(s):
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "add_open_interest", refuse)
+            for _ in range(4):
+                await s.leap(60)
+        (said,) = [r for r in caplog.records if "No space left" in r.getMessage()]
+        assert said.getMessage().endswith("can't be stored now: IO Error: No space left on device")
+        assert said.exc_info is None
+        await s.leap(60)
+        assert s.states() == {"bybit": "connected"}
+
+    play(scenario, "bybit")
 
 
 def test_health_follows_the_answers():
