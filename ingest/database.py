@@ -138,8 +138,10 @@ def _open(path: Path | str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         return duckdb.connect(str(path), read_only=read_only)
-    except (duckdb.Error, OSError) as e:
+    except duckdb.Error as e:
         raise _opening_error(path, str(e)) from e
+    except OSError as e:
+        raise _opening_error(path, f"{e.strerror or e}: {e.filename or path}") from e
 
 
 def _opening_error(path: Path | str, reason: str) -> StoreError:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from app import __version__
@@ -40,7 +40,9 @@ def doctor(database: Database = None) -> None:
 
 
 def _settings_table(settings: Settings) -> Table:
-    table = Table("setting", "value", "from", "variable", box=SIMPLE_HEAD)
+    # The variable is there to be copied, so it is whole however narrow the terminal is.
+    whole = Column("variable", no_wrap=True)
+    table = Table("setting", "value", "from", whole, box=SIMPLE_HEAD)
     for name in Settings.model_fields:
         value, source = _shown(getattr(settings, name)), settings.source(name)
         style = "dim" if source == "default" else ""

@@ -173,6 +173,14 @@ def test_doctor_shows_settings_with_their_sources(liqheat, bare_folder, monkeypa
     assert not (bare_folder / "mine.duckdb").exists()
 
 
+def test_doctor_shows_variables_whole_in_a_narrow_terminal(liqheat, monkeypatch, free_port):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LIQHEAT_PORT", str(free_port))
+    code, out, _ = liqheat("doctor")
+    assert code == 0
+    assert all(variable(name) in out.split() for name in Settings.model_fields)
+
+
 def test_doctor_shows_no_secret(liqheat, monkeypatch, free_port):
     monkeypatch.setenv("LIQHEAT_PORT", str(free_port))
     monkeypatch.setenv("LIQHEAT_API_TOKEN", "hunter2")
