@@ -29,7 +29,7 @@ INTERVAL = timedelta(minutes=5)
 """Of candles where none are stored."""
 
 RECENT = timedelta(days=30)
-"""Candles of this time say which interval is wanted."""
+"""Candles of this time say which interval is wanted, older ones where there are none."""
 
 REACH = timedelta(hours=1)
 """How far back a refill looks for what is not stored."""
@@ -239,7 +239,8 @@ class ExchangePoller:
 
         A map is made of one interval: candles of another would never move it.
         """
-        stored = self._store.bar_intervals(self.exchange, symbol, now - RECENT, now).seconds
+        recent = self._store.bar_intervals(self.exchange, symbol, now - RECENT, now).seconds
+        stored = recent or self._store.bar_intervals(self.exchange, symbol, _EVER, now).seconds
         if stored not in {SECONDS[name] for name in INTERVALS}:
             return INTERVAL
         interval = timedelta(seconds=stored)

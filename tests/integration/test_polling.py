@@ -208,6 +208,19 @@ def test_candles_are_asked_for_in_the_interval_that_is_stored(exchange):
     play(scenario, exchange, prepare=of_minutes)
 
 
+def test_candles_that_were_stored_long_ago_say_the_interval_where_there_are_no_later_ones():
+    def of_minutes(store, servers):
+        opens = np.arange(np.datetime64("2026-01-10T10:00"), np.datetime64("2026-01-10T12:00"), 1)
+        candles = MARKET | {"exchange": "bybit", "interval": MINUTE, "volume": 1.0}
+        store.add_candles(candles | {"open_time": opens})
+
+    async def scenario(s):
+        assert s.opens("bybit") == []
+        assert s.opens("bybit", interval=MINUTE)[-1] == at(12, 1)
+
+    play(scenario, "bybit", prepare=of_minutes)
+
+
 def test_an_interval_that_the_exchange_has_not_is_not_asked_for():
     def of_six_hours(store, servers):
         opens = np.arange(np.datetime64("2026-03-01"), np.datetime64("2026-03-10"), 6, "M8[h]")
