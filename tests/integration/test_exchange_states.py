@@ -67,6 +67,7 @@ def test_what_is_stored_counts_for_half_a_minute(store, seconds, state, events):
     set_exchange_health(store, [health("okx")], NOW)
     found = states(store, now=NOW + timedelta(seconds=seconds))["okx"]
     assert (found.state, found.events_per_minute) == (state, events)
+    assert (found.messages_per_minute > 0) == (events > 0)
     assert found.last_error == "it broke"
     assert found.updated_at == NOW
     assert found.events is None
