@@ -140,6 +140,8 @@
       : socket && socket.readyState === WebSocket.OPEN ? "live"
       : failures ? "broken" : "connecting";
     status.dataset.state = state;
+    // Without the server nobody knows how exchanges are connected: what stands there is old.
+    byId("exchange-cards").classList.toggle("is-stale", state === "broken" && !refusal);
     status.textContent = {
       off: "Not collecting: start with --collect",
       paused: waiting.length ? `Paused, ${waiting.length} new` : "Paused",

@@ -136,6 +136,10 @@ def coverage_table() -> dag.AgGrid:
             "rowHeight": 30,
             "headerHeight": 34,
             "suppressCellFocus": False,
+            # One stop of the Tab key, arrows within: else the way to what follows leads through
+            # every cell of every row.
+            "tabToNextCell": {"function": "false"},
+            "tabToNextHeader": {"function": "false"},
             "enableCellTextSelection": True,
             "tooltipShowDelay": 300,
         },

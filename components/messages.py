@@ -50,7 +50,8 @@ def empty_store_message(*, collecting: bool = False) -> list[Component]:
             *message(
                 "No market data yet",
                 "Live data are being collected. The map appears here by itself with the first "
-                "bars: candles and open interest of one market.",
+                "bars: candles and open interest of one market. How each exchange is connected "
+                "stands beside its name above.",
             ),
             _note("", "How collecting goes, and loading older data"),
         ]

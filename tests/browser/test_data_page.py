@@ -132,13 +132,15 @@ def test_every_control_has_a_name_and_can_be_reached_by_keys(page):
     # The table's guards only pass the focus on.
     page.wait(lambda: not [each for each in page.run(NAMELESS) if "ag-tab-guard" not in each])
     page.run("document.activeElement.blur(); window.scrollTo(0, 0)")
-    reached = set()
+    reached, in_table = set(), 0
     for _ in range(80):
         page.tab()
         name = page.run("return document.activeElement.closest('[id]')?.id")
         if name == "react-entry-point":
             break
+        in_table += page.run("return !!document.activeElement.closest('#coverage')")
         reached.add(name)
+    assert 1 <= in_table <= 3  # the way on does not lead through every cell
     assert {
         "to-heatmap",
         "theme-toggle",
@@ -390,6 +392,7 @@ def test_a_socket_that_breaks_is_said_opened_anew_and_nothing_is_missed(made, ne
     socket.refuses = True
     socket.drop()
     page.wait(lambda: page.status == "Connection lost, trying again…")
+    assert page.run("return document.querySelectorAll('.exchange-cards.is-stale').length") == 1
     missed = liquidation(1, exchange="binance")
     made.store.add_liquidations(
         {
@@ -403,6 +406,7 @@ def test_a_socket_that_breaks_is_said_opened_anew_and_nothing_is_missed(made, ne
     )
     socket.refuses = False
     page.wait(lambda: page.status == "Live")
+    assert page.run("return document.querySelectorAll('.exchange-cards.is-stale').length") == 0
     page.wait(lambda: page.liquidations[0][4] == "65,001.0")
     socket.tell(liquidation(2))
     page.wait(lambda: page.liquidations[0][4] == "65,002.0")
