@@ -74,11 +74,13 @@ def found(client, route, **changes):
 def walk(client, route, **changes):
     """Return the rows of all pages, found by following the header."""
     answer = get(client, route, **changes)
-    told = []
+    told, cursors = [], set()
     while True:
         assert answer.status_code == 200, answer.text
         page = answer.json()
         told.extend(page["data"])
+        assert page["cursor"] not in cursors, "the walk goes round in circles"
+        cursors.add(page["cursor"])
         assert ("next" in answer.links) == (page["next"] is not None)
         if page["next"] is None:
             return told
