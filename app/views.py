@@ -127,6 +127,7 @@ def draw(
         simulated=maps.simulated,
         watermark=maps.watermark,
         positions=positions,
+        begun={each.book.exchange: each.start for each in stored if first < each.start < last},
     )
 
 
@@ -256,12 +257,16 @@ def _largest(
 def _gaps(
     stored: StoredBook, first: np.datetime64, last: np.datetime64
 ) -> Iterator[tuple[np.datetime64, np.datetime64]]:
-    """Yield the spans from ``first`` to ``last`` in which flow or state of a book is not known."""
+    """Yield the spans from ``first`` to ``last`` in which flow or state of a book is not known.
+
+    What was before it began is none: of an exchange that is collected since an hour ago it would be
+    all of the others' history.
+    """
     book = stored.book
     ends = book.open_time + np.timedelta64(book.interval)
     runs = np.flatnonzero(np.diff(book.bars.gap, prepend=False, append=False)).reshape(-1, 2)
     spans = [(ends[begin - 1] if begin else stored.start, ends[end - 1]) for begin, end in runs]
-    for start, stop in [(first, stored.start), *spans, (stored.stop, last)]:
+    for start, stop in [*spans, (stored.stop, last)]:
         if max(start, first) < min(stop, last):
             yield max(start, first), min(stop, last)
 

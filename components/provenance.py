@@ -28,6 +28,10 @@ def provenance(view: HeatmapView, asked: np.datetime64 | None = None) -> list[st
     if asked is not None and first - asked > second - first:
         began = f"map begins {time_text(first)} with the first candles and open interest"
         statements.insert(1, began)
+    statements += [
+        f"{exchange_name(exchange)} from {time_text(start)} on"
+        for exchange, start in view.begun.items()
+    ]
     if view.assumed_margin:
         names = ", ".join(exchange_name(exchange) for exchange in view.assumed_margin)
         statements.append(f"margin rules assumed for {names}")

@@ -90,7 +90,8 @@ class HeatmapView:
     liquidations
         What was really liquidated, as far as it is stored.
     gaps : tuple of (datetime64, datetime64)
-        Spans in the view where candles or open interest are missing on some exchange.
+        Spans in the view where candles or open interest are missing on an exchange that has some
+        before.
     key_figures : KeyFigures
         At the view's end.
     data_stop : datetime64
@@ -107,6 +108,8 @@ class HeatmapView:
         Names the state of the stored data that the view was computed from.
     positions
         What was observed of single positions, as far as it is stored.
+    begun : mapping of str to datetime64
+        Exchanges that count only from some time within the view, and from when. [UTC]
     """
 
     symbol: str
@@ -125,3 +128,4 @@ class HeatmapView:
     simulated: bool
     watermark: str
     positions: Positions = field(default_factory=Positions.none)
+    begun: Mapping[str, np.datetime64] = field(default_factory=dict)

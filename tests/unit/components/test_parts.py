@@ -57,6 +57,12 @@ def test_small_print_names_what_the_view_rests_on(view):
     assert "do not tie" in " · ".join(provenance(replace(view, ties=False)))
 
 
+def test_small_print_says_from_when_on_an_exchange_counts(view):
+    later = replace(view, begun={"bybit": view.heatmap.times[1]})
+    assert "Bybit from 2026-02-05 01:00 on" in provenance(later)
+    assert "Bybit" not in " · ".join(provenance(view))
+
+
 def test_small_print_says_when_the_data_begin_later_than_asked(view):
     first, second = view.heatmap.times[:2]
     nearly = first - (second - first)
