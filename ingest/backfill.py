@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from ingest import http
 from ingest.adapters.adapter import Adapter, Context, PayloadError, Refused, Request
 from ingest.backfill_jobs import Job, Work
-from ingest.backfill_plan import SETTLED, Plan, closed, columns, time_of, within
+from ingest.backfill_plan import SETTLED, Plan, Row, can_be, closed, columns, time_of, within
 from ingest.backfill_tiers import is_stored, tier_columns
 from ingest.coverage import Span
 from ingest.following import all_pages
@@ -163,9 +163,14 @@ class _Asking:
         found = planned.series.read(self._adapter, text, self._wish.symbol, planned.interval)
         if planned.eager and not self._adapter.only_closed:
             found = closed(found, planned.interval, self._clock())
-        if rows := within(found, span):
-            added = _ADD[planned.series.table](self._store, columns(rows))
-            job.outcome.count(added, time_of(rows[0]), time_of(rows[-1]))
+        rows = within(found, span)
+        usable = [row for row in rows if can_be(row, planned.interval)]
+        if len(usable) < len(rows):
+            job.outcome.failed = _left_out(next(row for row in rows if row not in usable))
+            self._heard(self._adapter.exchange, job.outcome.failed)
+        if usable:
+            added = _ADD[planned.series.table](self._store, columns(usable))
+            job.outcome.count(added, time_of(usable[0]), time_of(usable[-1]))
 
     async def _store_tiers(self, job: Job, text: bytes, market: Instrument) -> None:
         """Store leverage tiers unless they are in force already as far as is known."""
@@ -254,6 +259,13 @@ def _busy(adapter: Adapter, body: bytes) -> Refused | None:
     except PayloadError:
         return None
     return None
+
+
+def _left_out(row: Row) -> str:
+    return (
+        f"the candle of {time_of(row):%Y-%m-%d %H:%M} is left out: expected one of the interval, "
+        f"with open and close between low and high, found {row}"
+    )
 
 
 def _words(error: Exception) -> str:

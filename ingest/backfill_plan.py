@@ -204,6 +204,21 @@ def closed(rows: Sequence[Row], interval: timedelta, now: datetime) -> list[Row]
     return [row for row in rows if time_of(row) < last or last + interval + SETTLED <= now]
 
 
+def can_be(row: Row, interval: timedelta) -> bool:
+    """Return whether a candle begins where one begins and its prices lie in its range.
+
+    One that does not would be stored for good, and no map could be made of it.
+    """
+    match row:
+        case Candle():
+            inside = row.low <= min(row.open, row.close) and max(row.open, row.close) <= row.high
+        case MarkCandle():  # of which only the range counts
+            inside = row.low <= row.high
+        case _:
+            return True
+    return inside and row.open_time == floor(row.open_time, interval)
+
+
 def time_of(row: Row) -> datetime:
     """Return the time that a row is stored by."""
     return row.open_time if isinstance(row, Candle | MarkCandle) else row.time

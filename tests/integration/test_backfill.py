@@ -1,5 +1,6 @@
 """``liqheat backfill`` against exchanges' servers on loopback, from an empty database to a map."""
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +22,7 @@ from tests.fake_rest import EXCHANGES, NOW, gives, silent, status
 
 START = datetime(2026, 3, 9, tzinfo=UTC)
 BARS = 36 * 12  # up to noon of the next day; the bar that began then has not closed
+SECOND_BAR = 1_773_014_700_000  # 2026-03-09 00:05
 MARKET = ("--symbol", "BTCUSDT", "--start", "2026-03-09")
 
 
@@ -271,6 +273,29 @@ def test_empty_pages_are_no_failure(liqheat, servers, counts):
     assert counts("binance")[0] == 0
     liqheat(*backfill("binance"), "--kinds", "candles")
     assert counts("binance")[0] == BARS
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(1, "5000"), (4, "5000"), (4, "1"), (3, "5000"), (0, f"{SECOND_BAR + 1000}")],
+    ids=["open-above", "close-above", "close-below", "low-above-high", "beside-the-grid"],
+)
+def test_a_candle_that_can_not_be_is_left_out_and_the_others_are_stored(
+    liqheat, servers, counts, rows, place, value
+):
+    def spoil(handler, body):
+        answer = json.loads(body)
+        (row,) = (row for row in answer["result"]["list"] if row[0] == f"{SECOND_BAR}")
+        row[place] = value
+        fake_rest.reply(handler, 200, json.dumps(answer).encode())
+
+    servers["bybit"].answer("kline", spoil)
+    code, _, err = liqheat(*backfill("bybit"))
+    assert code == 1
+    assert "Failed: bybit, candles: the candle of 2026-03-09 00:05" in err
+    assert counts("bybit") == (BARS - 1, BARS, BARS + 1, 5, 2)
+    liqheat(*backfill("bybit"))  # it has been mended
+    assert counts("bybit")[0] == BARS
 
 
 def test_pages_before_the_listing_are_empty(liqheat, servers, counts):
