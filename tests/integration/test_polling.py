@@ -271,6 +271,22 @@ def test_what_failed_for_hours_is_made_good():
     play(scenario, "bybit")
 
 
+def test_open_interest_of_markets_that_nobody_wants_is_not_stored():
+    def of_all(store, servers):
+        states = [{"openInterest": "5", "markPx": "1000"}] * 2
+        universe = [{"name": name, "maxLeverage": 40} for name in ("BTC", "ETH")]
+        answer = [{"universe": universe}, states]
+        servers["hyperliquid"].answer("metaAndAssetCtxs", *[fake_rest.gives(answer)] * 100)
+
+    async def scenario(s):
+        await s.leap(30)
+        with s.store.cursor() as cursor:
+            found = cursor.execute("SELECT symbol, count(*) FROM open_interest GROUP BY symbol")
+            assert found.fetchall() == [("BTCUSDT", 2)]
+
+    play(scenario, "hyperliquid", prepare=of_all)
+
+
 def test_the_list_of_markets_and_the_tiers_are_asked_for_once_a_day():
     async def scenario(s):
         rest = s.servers["bybit"]
