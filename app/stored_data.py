@@ -35,6 +35,10 @@ class StoredData:
                 self._known = (watermark, self._store.coverage())
             return self._known[1]
 
+    def is_simulated(self) -> bool:
+        """Return whether it is the simulated market, which nothing live is ever added to."""
+        return self._store is not None and self._store.is_simulated()
+
     def recent(self, exchange: str = "", symbol: str = "") -> list[dict[str, Any]]:
         """Return the newest liquidations, the newest first, as ``/ws/liquidations`` tells them."""
         if self._store is None:

@@ -21,6 +21,7 @@
   let wanted = { exchange: "", symbol: "" };
   let looks = {}; // name and colour of exchanges
   let collecting = false;
+  let simulated = false;
   let socket = null;
   let refusal = "";
   let failures = 0;
@@ -37,6 +38,7 @@
     if (answer.exchange !== wanted.exchange || answer.symbol !== wanted.symbol) return;
     looks = answer.looks;
     merge(answer.rows);
+    simulated = answer.simulated;
     if (answer.collecting && !collecting) {
       collecting = true;
       connect();
@@ -143,7 +145,7 @@
     // Without the server nobody knows how exchanges are connected: what stands there is old.
     byId("exchange-cards").classList.toggle("is-stale", state === "broken" && !refusal);
     status.textContent = {
-      off: "Not collecting: start with --collect",
+      off: simulated ? "Simulated" : "Not collecting: start with --collect",
       paused: waiting.length ? `Paused, ${waiting.length} new` : "Paused",
       live: "Live",
       broken: refusal ? `Refused: ${refusal}` : "Connection lost, trying again…",

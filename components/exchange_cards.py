@@ -26,11 +26,18 @@ class MeasuredConnection(Connection, Protocol):
 
 
 def exchange_cards(
-    connections: Sequence[MeasuredConnection], now: datetime, *, collecting: bool
+    connections: Sequence[MeasuredConnection],
+    now: datetime,
+    *,
+    collecting: bool,
+    simulated: bool = False,
 ) -> list[Component]:
     """Return a card for each exchange, with a sentence where nothing is collected."""
     cards: list[Component] = [_card(connection, now) for connection in connections]
-    if not collecting:
+    if simulated:
+        said = "The simulated market has no live data; other databases do with "
+        cards.append(html.P([said, html.Code("--collect"), "."], className="card-note"))
+    elif not collecting:
         said = "Not collecting live data: start the server with "
         cards.append(html.P([said, html.Code("--collect"), "."], className="card-note"))
     return cards

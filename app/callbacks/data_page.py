@@ -37,7 +37,7 @@ def register_data_page(
     collecting: bool = False,
 ) -> None:
     """Connect the Data page to the database, the collector and the jobs."""
-    _register_exchanges(app, pool, states, collecting=collecting)
+    _register_exchanges(app, pool, stored, states, collecting=collecting)
     _register_coverage(app, pool, stored)
     _register_jobs(app, pool, jobs)
     if jobs is not None:
@@ -46,13 +46,23 @@ def register_data_page(
 
 
 def _register_exchanges(
-    app: Dash, pool: ThreadPoolExecutor, states: States | None, *, collecting: bool
+    app: Dash,
+    pool: ThreadPoolExecutor,
+    stored: StoredData,
+    states: States | None,
+    *,
+    collecting: bool,
 ) -> None:
     @app.callback(Output(ids.EXCHANGE_CARDS, "children"), Input(ids.DATA_TICK, "n_intervals"))
     @threaded(pool)
     def show_exchanges(_ticks: int | None) -> list[Any]:
         now = datetime.now(UTC)
-        return exchange_cards(states() if states else [], now, collecting=collecting)
+        return exchange_cards(
+            states() if states else [],
+            now,
+            collecting=collecting,
+            simulated=stored.is_simulated(),
+        )
 
 
 def _register_coverage(app: Dash, pool: ThreadPoolExecutor, stored: StoredData) -> None:
@@ -253,6 +263,7 @@ def recent_answer(
         "symbol": symbol,
         "rows": stored.recent(exchange, symbol),
         "collecting": collecting,
+        "simulated": stored.is_simulated(),
         "looks": {
             name: {"name": exchange_name(name), "colour": exchange_colour(name)}
             for name in ADAPTERS

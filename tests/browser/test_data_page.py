@@ -325,8 +325,10 @@ def test_the_simulated_market_takes_no_jobs_and_says_so(tmp_path, new_page):
         fill(installed.store)
         installed.store.mark_simulated()
         installed.jobs = type(installed.jobs)(installed.store, installed.settings)
-        page = new_page(installed).open()
+        page = new_page(installed, collecting=False).open()
         assert "simulated market" in page.text("#jobs-refusal")
+        assert "no live data" in page.text("#exchange-cards")
+        assert page.status == "Simulated"
         assert not page.find("#backfill-form").is_displayed()
 
 

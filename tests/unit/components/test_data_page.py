@@ -115,6 +115,12 @@ def test_where_nothing_is_collected_the_cards_say_how_to():
     assert "--collect" not in text(exchange_cards([], NOW, collecting=True))
 
 
+def test_of_the_simulated_market_it_is_said_that_it_has_no_live_data():
+    said = text(exchange_cards([], NOW, collecting=False, simulated=True))
+    assert "simulated market has no live data" in said
+    assert "start the server" not in said
+
+
 def test_a_row_of_the_table_has_times_in_utc_and_the_missing_time():
     gaps = (
         Gap(NOW - timedelta(hours=9), NOW - timedelta(hours=8)),
