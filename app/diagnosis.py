@@ -42,6 +42,7 @@ def diagnose(settings: Settings) -> Iterator[Finding]:
     yield cache(settings.cache_dir, settings.cache_megabytes)
     yield kernels()
     yield port(settings.host, settings.port)
+    yield live_data(settings)
     yield browser()
     for name in overruled_variables():
         yield Finding(name, "its value is replaced by that in .env", "note")
@@ -58,11 +59,13 @@ def database(path: Path) -> Finding:
         return Finding(subject, f"{path} can't be made", "wrong", f"set {variable('database')}")
 
     from ingest.database import schema_version
-    from ingest.store import Store, StoreError
+    from ingest.store import Store, StoreError, StoreLocked
 
     try:
         with Store.open(path, read_only=True) as store, store.cursor() as cursor:
             version, markets = schema_version(cursor), store.markets()
+    except StoreLocked as e:  # by a server that runs, as it should
+        return Finding(subject, str(e), "note")
     except StoreError as e:
         return Finding(subject, "can't be used", "wrong", str(e))
     lines = [f"schema version {version}, {_megabytes(path.stat().st_size)}, {len(markets)} markets"]
@@ -127,6 +130,18 @@ def port(host: str, number: int) -> Finding:
             f"set {variable('port')} or {variable('host')}",
         )
     return Finding("address", f"{where} is free")
+
+
+def live_data(settings: Settings) -> Finding:
+    """Return what would be collected, without contacting anybody."""
+    subject, exchanges = "live data", settings.collect_exchanges
+    what = f"{', '.join(settings.collect_symbols)} of {', '.join(exchanges)}"
+    if not settings.collect:
+        return Finding(subject, f'not collected; with "liqheat serve --collect" {what}')
+    if "hyperliquid" in exchanges and not settings.hyperliquid_users:
+        users = f"no liquidations of hyperliquid, as {variable('hyperliquid_users')} names nobody"
+        return Finding(subject, f"{what}; {users}", "note")
+    return Finding(subject, what)
 
 
 def browser() -> Finding:

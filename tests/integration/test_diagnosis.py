@@ -5,8 +5,10 @@ import pytest
 
 from app import diagnosis
 from app.cache import DiskCache
-from app.settings import variable
+from app.settings import Settings, variable
+from ingest.store import Store, StoreLocked
 
+USER = "0x" + "a" * 40
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -71,3 +73,25 @@ def test_a_disk_that_is_nearly_full_is_noted(folder, free):
     finding = diagnosis.cache(folder, 10)
     assert finding.state == "note"
     assert "its disk has only 3.0 MB left" in finding.found
+
+
+def test_a_database_that_a_server_has_open_is_no_fault(tmp_path, monkeypatch):
+    def taken(path, *, read_only):
+        raise StoreLocked(f"The database {path} is in use by process 7 (liqheat serve)")
+
+    (tmp_path / "held.duckdb").touch()
+    monkeypatch.setattr(Store, "open", taken)
+    finding = diagnosis.database(tmp_path / "held.duckdb")
+    assert (finding.state, finding.remedy) == ("note", "")
+    assert "in use by process 7" in finding.found
+
+
+def test_what_would_be_collected_is_told(monkeypatch):
+    assert diagnosis.live_data(Settings(collect=False)).found.startswith("not collected")
+    settings = Settings(collect=True, collect_symbols="BTCUSDT", collect_exchanges="okx")
+    assert diagnosis.live_data(settings) == diagnosis.Finding("live data", "BTCUSDT of okx")
+    nobody = Settings(collect=True, collect_exchanges="okx,hyperliquid")
+    assert diagnosis.live_data(nobody).state == "note"
+    assert "LIQHEAT_HYPERLIQUID_USERS names nobody" in diagnosis.live_data(nobody).found
+    somebody = Settings(collect=True, collect_exchanges="hyperliquid", hyperliquid_users=USER)
+    assert diagnosis.live_data(somebody).state == "ok"
