@@ -7,12 +7,14 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import duckdb
 import pytest
 
+import ingest.collector
 from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.batches import BatchWriter
 from ingest.collector import Collector
@@ -251,17 +253,21 @@ def test_what_the_database_can_not_take_is_kept_until_it_can(monkeypatch, caplog
     play(scenario)
 
 
-def test_what_can_not_be_stored_at_the_end_is_said(monkeypatch):
+@pytest.mark.parametrize("most", [5, 100_000], ids=["full", "with-room"])
+def test_what_can_not_be_stored_at_the_end_is_said(monkeypatch, most):
     def refuse(store, columns):
         raise duckdb.IOException("IO Error: No space left on device")
 
     monkeypatch.setattr(Store, "add_liquidations", refuse)
+    monkeypatch.setattr(ingest.collector, "BatchWriter", partial(BatchWriter, most=most))
 
     async def scenario(s):
         await s.fakes["bybit"].publish(*events(s.fakes["bybit"].clock, 10))
-        await until(lambda: s.collector.waiting == 10, "all")
+        await until(lambda: s.collector.health()["bybit"].events == 10, "all")
+        await until(lambda: s.collector.waiting == min(most, 10), "as many as may wait")
         with pytest.raises(StoreError, match=r"10 liquidations could not be stored: .*No space"):
-            await s.end()
+            async with asyncio.timeout(10.0):
+                await s.end()
         s.run = asyncio.create_task(asyncio.sleep(0))
 
     play(scenario)
