@@ -46,10 +46,14 @@ def coarser_candles(candles: Candles, at_most: int) -> Candles:
     )
 
 
-def candle_outlines(candles: Candles) -> tuple[Outline, Outline]:
-    """Return the outlines of the candles that rose (or stood), and of those that fell."""
+def candle_outlines(candles: Candles, stop: np.datetime64 | None = None) -> tuple[Outline, Outline]:
+    """Return the outlines of the candles that rose (or stood), and of those that fell.
+
+    One that is alone is as wide as it is to ``stop``, the end of what is shown.
+    """
     x = milliseconds(candles.open_time)
-    width = float(np.median(np.diff(x))) if x.size > 1 else 60_000.0
+    ends = x if stop is None or x.size != 1 else np.append(x, milliseconds(np.array([stop])))
+    width = float(np.median(np.diff(ends))) if ends.size > 1 else 60_000.0
     rose = candles.close >= candles.open
     return _outline(candles, x, width, rose), _outline(candles, x, width, ~rose)
 

@@ -110,7 +110,8 @@ def _time_traces(
     heat["zmin"], heat["zmax"] = look.intensity
     traces = [heat, *_present(gap_trace(view.gaps, view.heatmap, theme))]
     if "candles" in look.layers:
-        traces += candle_traces(view.candles, MOST_CANDLES // 2 if look.compact else MOST_CANDLES)
+        most = MOST_CANDLES // 2 if look.compact else MOST_CANDLES
+        traces += candle_traces(view.candles, most, view.heatmap.times[-1])
     if "consumed" in look.layers:
         # Price consumes what it touches: under the candles one would not see it.
         traces += _present(consumed_trace(view.heatmap, palette))

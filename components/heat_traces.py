@@ -67,9 +67,11 @@ def _grid(heatmap: Heatmap) -> Trace:
     }
 
 
-def candle_traces(candles: Candles, at_most: int = MOST_CANDLES) -> list[Trace]:
-    """Return candles with a dark rim, so that they stand out on every colour."""
-    rising, falling = candle_outlines(coarser_candles(candles, at_most))
+def candle_traces(
+    candles: Candles, at_most: int = MOST_CANDLES, stop: np.datetime64 | None = None
+) -> list[Trace]:
+    """Return candles up to ``stop`` with a dark rim, so that they stand out on every colour."""
+    rising, falling = candle_outlines(coarser_candles(candles, at_most), stop)
     rim = Outline(np.concatenate([rising.x, falling.x]), np.concatenate([rising.y, falling.y]))
     return [
         _candle_trace("candle rims", rim, CASING, 3.0),

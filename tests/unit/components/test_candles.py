@@ -65,6 +65,15 @@ def test_an_outline_goes_round_the_body_and_over_both_wicks():
     assert_allclose((np.nanmin(rising.x) + np.nanmax(rising.x)) / 2, middle)
 
 
+def test_a_candle_that_is_alone_is_as_wide_as_what_is_shown_of_it():
+    start = np.array(["2026-02-05T00:00"], "datetime64[us]")
+    one = Candles(start, *np.array([[10.0], [15.0], [8.0], [12.0]]))
+    rising, _ = candle_outlines(one, start[0] + np.timedelta64(5, "m"))
+    middle = 1_770_249_600_000 + 150_000
+    assert_allclose(rising.x[[0, 5]], middle)
+    assert np.nanmax(rising.x) - np.nanmin(rising.x) > 150_000
+
+
 def test_rising_and_falling_candles_are_told_apart():
     two = Candles(
         np.array(["2026-02-05T00:00", "2026-02-05T00:05"], "datetime64[us]"),
