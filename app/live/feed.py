@@ -41,8 +41,6 @@ class LiquidationListener:
         self._texts: deque[str] = deque()
         self._lock = threading.Lock()
         self._some = _Signal()
-        self.dropped = 0
-        """How many were lost because the listener did not keep up."""
 
     async def texts(self) -> AsyncIterator[str]:
         """Yield one JSON object for each liquidation, without an end."""
@@ -61,7 +59,6 @@ class LiquidationListener:
             gone = max(0, len(self._texts) - self._most)
             for _ in range(gone):
                 self._texts.popleft()
-            self.dropped += gone
         self._some.set()
         return gone
 

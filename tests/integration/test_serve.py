@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+import app.cli.serve
+import app.server
+from app.settings import Settings
 from app.web.paths import is_api
 from ingest.store import Store
 
@@ -132,6 +136,28 @@ def test_others_are_served_who_show_a_token_that_is_not_logged(start, tmp_path, 
     process.send_signal(signal.SIGTERM)
     log, _ = process.communicate(timeout=DEADLINE)
     assert "hunter3" not in log
+
+
+def test_the_database_that_is_served_reads_no_other_files(tmp_path, monkeypatch):
+    other, opened, open_store = tmp_path / "other.csv", [], Store.open
+    other.write_text("a\n1\n")
+
+    def remember(*arguments, **options):
+        opened.append(open_store(*arguments, **options))
+        return opened[-1]
+
+    def look(_server, _bound, _started):
+        with opened[0].cursor() as cursor, pytest.raises(duckdb.PermissionException):
+            cursor.execute("FROM read_csv($path)", {"path": str(other)})
+        opened.append("looked")
+
+    monkeypatch.setattr(Store, "open", remember)
+    monkeypatch.setattr(app.server, "serve_until_stopped", look)
+    settings = Settings(
+        database=tmp_path / "market.duckdb", cache_dir=tmp_path / "cache", port=0, collect=False
+    )
+    app.cli.serve._serve(settings)
+    assert opened[-1] == "looked"
 
 
 def test_a_port_that_is_taken_is_a_sentence(tmp_path):
