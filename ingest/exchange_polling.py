@@ -28,9 +28,6 @@ logger = logging.getLogger(__name__)
 INTERVAL = timedelta(minutes=5)
 """Of candles where none are stored."""
 
-RECENT = timedelta(days=30)
-"""Candles of this time say which interval is wanted, older ones where there are none."""
-
 REACH = timedelta(hours=1)
 """How far back a refill looks for what is not stored."""
 
@@ -237,10 +234,10 @@ class ExchangePoller:
     def _interval(self, symbol: str, now: datetime) -> timedelta:
         """Return the interval of the stored candles, if the exchange has it, else `INTERVAL`.
 
-        A map is made of one interval: candles of another would never move it.
+        A map is made of one interval, chosen by all that is stored: candles of another would
+        never move it.
         """
-        recent = self._store.bar_intervals(self.exchange, symbol, now - RECENT, now).seconds
-        stored = recent or self._store.bar_intervals(self.exchange, symbol, _EVER, now).seconds
+        stored = self._store.bar_intervals(self.exchange, symbol, _EVER, now).seconds
         if stored not in {SECONDS[name] for name in INTERVALS}:
             return INTERVAL
         interval = timedelta(seconds=stored)

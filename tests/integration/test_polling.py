@@ -221,6 +221,29 @@ def test_candles_that_were_stored_long_ago_say_the_interval_where_there_are_no_l
     play(scenario, "bybit", prepare=of_minutes)
 
 
+def test_candles_are_asked_for_in_the_interval_that_the_map_is_made_of():
+    def of_both(store, servers):
+        for since, interval in (("2026-01-10", FIVE), ("2026-02-07", MINUTE)):
+            opens = np.arange(
+                np.datetime64(since, "us"), np.datetime64("2026-03-10T12:00"), interval
+            )
+            candles = MARKET | {"exchange": "bybit", "interval": interval, "volume": 1.0}
+            store.add_candles(candles | {"open_time": opens})
+
+    async def scenario(s):
+        span = at(12) - timedelta(days=90), at(12, 5)
+        mapped = s.store.bars("bybit", "BTCUSDT", *span)
+        assert mapped.interval == FIVE
+        await s.leap(150)
+        await s.advance(2)
+        assert s.opens("bybit")[-1] == at(12)
+        await s.leap(30)
+        await s.advance(2)
+        assert len(s.store.bars("bybit", "BTCUSDT", *span)) > len(mapped)
+
+    play(scenario, "bybit", prepare=of_both)
+
+
 def test_an_interval_that_the_exchange_has_not_is_not_asked_for():
     def of_six_hours(store, servers):
         opens = np.arange(np.datetime64("2026-03-01"), np.datetime64("2026-03-10"), 6, "M8[h]")
