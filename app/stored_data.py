@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ingest.columns import Arrays
+from ingest.columns import NO_TRADE_ID, Arrays
 from ingest.coverage import Coverage
 from ingest.liquidations import recent_liquidations
 from ingest.store import Store
@@ -59,7 +59,8 @@ def recent_rows(found: Arrays) -> list[dict[str, Any]]:
         "received": _times(found["received_at"]),
     }
     numbers = {name: found[name].tolist() for name in ("quantity", "price", "notional")}
-    columns = texts | numbers
+    ids = found["trade_id"].tolist()
+    columns = texts | numbers | {"trade_id": [None if one == NO_TRADE_ID else one for one in ids]}
     return [
         dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
     ]

@@ -68,7 +68,7 @@
   }
 
   const key = (row) =>
-    [row.exchange, row.symbol, row.time, row.side, row.price, row.quantity].join(" ");
+    [row.exchange, row.symbol, row.time, row.side, row.price, row.quantity, row.trade_id].join(" ");
   // What is live stands by when it came, for exchanges may tell of it late.
   const moment = (row) => row.received || row.time;
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ingest.columns import Arrays, unmasked
+from ingest.columns import NO_TRADE_ID, Arrays, unmasked
 from ingest.database import statement
 from ingest.store import Store, naive
 
@@ -114,9 +114,10 @@ def recent_liquidations(
     dict of ndarray, shape (n,)
         ``time`` (datetime64[us]), ``exchange``, ``symbol``, ``side`` of the position (int8, +1
         long, -1 short), ``quantity`` [base], ``price`` [quote], ``notional`` [quote],
-        ``received_at`` (datetime64[us], NaT where it was not received live).
+        ``received_at`` (datetime64[us], NaT where it was not received live), ``trade_id`` (int64,
+        `NO_TRADE_ID` where the exchange gives none).
     """
-    parameters = {"exchange": exchange, "symbol": symbol, "limit": limit}
+    parameters = {"exchange": exchange, "symbol": symbol, "limit": limit, "none": NO_TRADE_ID}
     with store.cursor() as cursor:
         return unmasked(cursor.execute(statement("recent_liquidations"), parameters).fetchnumpy())
 

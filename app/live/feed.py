@@ -181,6 +181,7 @@ def liquidation_text(row: Liquidation) -> str:
             "notional": row.notional,
             "time": milliseconds(row.time),
             "received": milliseconds(row.received),
+            "trade_id": row.trade_id,
         }
     ).decode()
 

@@ -7,9 +7,10 @@ SELECT
     quantity,                                                    -- base
     price,                                                       -- quote
     quantity * price                                  AS notional,   -- quote
-    received_at
+    received_at,
+    coalesce(trade_id, $none)                         AS trade_id   -- the exchange's own
 FROM liquidations
 WHERE exchange = coalesce($exchange, exchange)
   AND symbol = coalesce($symbol, symbol)
-ORDER BY time DESC, exchange, symbol, liquidations.side, price, quantity, trade_id
+ORDER BY time DESC, exchange, symbol, liquidations.side, price, quantity, liquidations.trade_id
 LIMIT $limit;

@@ -1,6 +1,7 @@
 """What a reader can do on the Data page, and see there."""
 
 import threading
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -440,6 +441,10 @@ def test_the_same_liquidation_told_twice_is_one(made, new_page):
     socket.tell(liquidation(2))
     page.wait(lambda: len(page.liquidations) >= 2)
     assert [row[4] for row in page.liquidations] == ["65,002.0", "65,001.0"]
+    # Of two that are equal in all else, the exchange's own ids say that they are two.
+    socket.tell(replace(same, trade_id=1))
+    socket.tell(replace(same, trade_id=2))
+    page.wait(lambda: len(page.liquidations) == 4)
 
 
 def test_where_nothing_is_collected_the_list_says_how_to(filled, new_page):

@@ -116,7 +116,8 @@ def test_history_that_an_exchange_tells_is_no_news(server):
 def test_a_liquidation_is_told_with_all_that_is_known_of_it(server):
     with server.connect("/ws/liquidations") as listener:
         server.publish(
-            liquidation(), liquidation(side=-1, price_kind="fill", trigger_price=79_990.5)
+            liquidation(),
+            liquidation(side=-1, price_kind="fill", trigger_price=79_990.5, trade_id=7),
         )
         assert read(listener) == {
             "exchange": "bybit",
@@ -129,9 +130,11 @@ def test_a_liquidation_is_told_with_all_that_is_known_of_it(server):
             "notional": 40_000.0,
             "time": "2026-01-15T12:00:00.250Z",
             "received": "2026-01-15T12:00:00.500Z",
+            "trade_id": None,
         }
         short = read(listener)
-        assert (short["side"], short["trigger_price"]) == ("short", 79_990.5)
+        told = short["side"], short["trigger_price"], short["trade_id"]
+        assert told == ("short", 79_990.5, 7)
 
 
 @pytest.mark.parametrize(

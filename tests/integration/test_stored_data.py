@@ -56,6 +56,7 @@ def test_the_newest_liquidations_of_all_markets_come_first(store):
         "quantity": 0.5,
         "price": 100.0,
         "notional": 50.0,
+        "trade_id": None,
     }
 
 
