@@ -114,6 +114,7 @@ def test_stored_liquidations_are_told_as_live_ones():
         "price": np.array([64_000.0]),
         "notional": np.array([32_000.0]),
         "received_at": np.array(["NaT"], "datetime64[us]"),
+        "trade_id": np.array([7]),
     }
     assert recent_rows(found) == [
         {
@@ -125,6 +126,7 @@ def test_stored_liquidations_are_told_as_live_ones():
             "quantity": 0.5,
             "price": 64_000.0,
             "notional": 32_000.0,
+            "trade_id": 7,
         }
     ]
     assert recent_rows({name: column[:0] for name, column in found.items()}) == []

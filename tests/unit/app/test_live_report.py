@@ -27,7 +27,7 @@ def health(**replaced):
 def test_a_row_is_one_line_of_what_it_became():
     assert shown(LIQUIDATION) == (
         "symbol=BTCUSDT side=1 quantity=0.5 price=60000.1 price_kind=bankruptcy "
-        "trigger_price=None notional=30000.05 time=2026-01-05T12:00:00.123Z"
+        "trigger_price=None notional=30000.05 time=2026-01-05T12:00:00.123Z trade_id=None"
     )
 
 
