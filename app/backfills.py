@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from app.adapters import make_adapters
 from app.fetches import ClientMaker
 from app.http_client import make_client
 from app.settings import Settings
-from ingest.adapters import ADAPTERS, make_adapter
+from ingest.adapters import ADAPTERS
 from ingest.adapters.adapter import Adapter, NotOffered
 from ingest.backfill import Progress, backfill
 from ingest.backfill_jobs import Outcome, Work, prepare
@@ -57,8 +58,7 @@ def backfill_adapters(text: str, settings: Settings) -> list[Adapter]:
     wanted = _parts(text)
     if not wanted or not set(wanted) <= set(ADAPTERS):
         raise ValueError(f"--exchange must be of {', '.join(ADAPTERS)}, but is {text!r}")
-    others = dict(one.split("=", 1) for one in settings.rest_urls)
-    return [make_adapter(one, rest_url=others.get(one)) for one in wanted]
+    return make_adapters(settings, wanted)
 
 
 def backfill_works(

@@ -1,6 +1,6 @@
 """How live connections to exchanges are, for pages and interface."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -34,6 +34,10 @@ class ExchangeState:
     updated_at: datetime | None
     events: int | None = None
     overflows: int | None = None
+
+
+States = Callable[[], Sequence[ExchangeState]]
+"""Tells the state of every supported exchange."""
 
 
 class ExchangeStates:

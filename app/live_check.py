@@ -14,10 +14,10 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from app.adapters import make_adapters
 from app.cli.errors import explain
 from app.cli.options import load_settings
 from app.http_client import make_client
-from app.live.collecting import make_adapters
 from app.live_report import Answer, Checked, report
 from app.settings import Settings
 from ingest.adapters.adapter import Adapter, Context, PayloadError, Request

@@ -1,7 +1,7 @@
 """The application: Dash pages on a FastAPI server."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from app.api import errors
 from app.api.description import ABOUT, TAGS, describe, operation_id
 from app.api.operations import health_router
 from app.callbacks import register_callbacks
-from app.exchange_states import ExchangeState
+from app.exchange_states import States
 from app.heatmaps import Heatmaps, StoredHeatmaps
 from app.jobs import Jobs
 from app.pages import TITLE, add_pages
@@ -55,7 +55,7 @@ def create_app(
     heatmaps: Heatmaps,
     routers: Sequence[APIRouter] = (),
     *,
-    states: Callable[[], Sequence[ExchangeState]] | None = None,
+    states: States | None = None,
     jobs: Jobs | None = None,
     collecting: bool = False,
 ) -> FastAPI:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from fastapi import APIRouter, Response
@@ -10,11 +10,9 @@ from pydantic import BaseModel, Field
 
 from app.api.errors import json_response
 from app.api.formats import iso
-from app.exchange_states import ExchangeState
+from app.exchange_states import ExchangeState, States
 from app.stored_book import time64
 from ingest.health import State
-
-States = Callable[[], Sequence[ExchangeState]]
 
 KEPT_SECONDS = 10.0
 

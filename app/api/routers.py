@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.api.answers import Answers
 from app.api.coinglass.router import coinglass_router
-from app.api.exchanges import States, exchange_health_router
+from app.api.exchanges import exchange_health_router
 from app.api.heatmap import heatmap_router
 from app.api.history import history_router
 from app.api.levels import levels_router
@@ -15,7 +15,7 @@ from app.api.operations import operations_router
 from app.api.orders import orders_router
 from app.api.stored import stored_router
 from app.cache_stats import CacheStats
-from app.exchange_states import ExchangeState, ExchangeStates
+from app.exchange_states import ExchangeState, ExchangeStates, States
 from app.heatmaps import StoredHeatmaps
 from app.live.feed import LiveFeed
 

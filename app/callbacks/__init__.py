@@ -8,10 +8,11 @@ from app.callbacks.address import register_address
 from app.callbacks.browser import register_browser_functions
 from app.callbacks.data_page import register_data_page
 from app.callbacks.header import register_header
-from app.callbacks.live import States, register_live
+from app.callbacks.live import register_live
 from app.callbacks.picture import register_picture
 from app.callbacks.profile import register_profile_editor
 from app.callbacks.reading import register_reading
+from app.exchange_states import States
 from app.heatmaps import Heatmaps
 from app.jobs import Jobs
 from app.stored_data import StoredData

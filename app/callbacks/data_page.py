@@ -10,7 +10,7 @@ from dash.exceptions import PreventUpdate
 
 from app.backfills import backfill_wish, history_limits
 from app.callbacks.clientside import in_browser
-from app.exchange_states import ExchangeState
+from app.exchange_states import States
 from app.jobs import ENDED, INTERVAL, MOST_DAYS, Jobs, JobState, as_sentence
 from app.stored_data import StoredData
 from app.threads import threaded
@@ -20,8 +20,6 @@ from components.exchange_cards import exchange_cards
 from components.job_list import job_list, job_progress, job_shape, limit_list
 from components.theme import exchange_colour, exchange_name
 from ingest.adapters import ADAPTERS, make_adapter
-
-States = Callable[[], Sequence[ExchangeState]]
 
 NO_JOBS = "No data can be loaded here; the command line can: liqheat fetch, liqheat backfill."
 _FAST, _SLOW = 1000, 10_000

@@ -1,6 +1,6 @@
 """The page that follows live data: exchanges' connections, and the picture when data changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,13 +9,11 @@ from dash.exceptions import PreventUpdate
 
 from app.callbacks.clientside import in_browser
 from app.callbacks.picture import OUTPUTS, picture_values
-from app.exchange_states import ExchangeState
+from app.exchange_states import States
 from app.heatmaps import Heatmaps
 from app.threads import threaded
 from components import ids
 from components.controls import exchange_options
-
-States = Callable[[], Sequence[ExchangeState]]
 
 
 def register_live(

@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from app.adapters import make_adapters
 from app.http_client import make_client
 from app.live.feed import LiveFeed
 from app.settings import Settings
-from ingest.adapters import make_adapter
-from ingest.adapters.adapter import Adapter
 from ingest.collector import Collector
 from ingest.health import Health
 from ingest.http_reasons import printable
@@ -136,16 +135,3 @@ def make_collector(store: Store, settings: Settings, **options: Any) -> Collecto
         proxy=settings.proxy.get_secret_value() if settings.proxy else True,
         **options,
     )
-
-
-def make_adapters(settings: Settings, exchanges: Sequence[str]) -> list[Adapter]:
-    """Return the adapters of exchanges, at the addresses that the settings name."""
-    rest = dict(one.split("=", 1) for one in settings.rest_urls)
-    streams = dict(one.split("=", 1) for one in settings.stream_urls)
-    users = {"hyperliquid": settings.hyperliquid_users}
-    return [
-        make_adapter(
-            one, stream_url=streams.get(one), rest_url=rest.get(one), users=users.get(one, ())
-        )
-        for one in exchanges
-    ]

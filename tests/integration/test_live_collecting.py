@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from app.adapters import make_adapters
 from app.live import collecting as module
 from app.live.collecting import LiveCollection, make_collector
 from app.live.feed import LiveFeed, Wanted
@@ -126,7 +127,7 @@ def test_a_collector_is_made_of_the_settings():
             "bybit": None,
             "hyperliquid": None,
         }
-    bybit, _ = module.make_adapters(settings, settings.collect_exchanges)
+    bybit, _ = make_adapters(settings, settings.collect_exchanges)
     assert bybit.stream_url == "ws://127.0.0.1:1/x"
 
 
