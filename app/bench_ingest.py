@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from ingest.loading import load
-from ingest.recognise import recognise
+from ingest.files.loading import load
+from ingest.files.recognise import recognise
 from ingest.store import Store
 
 ROWS = 10_000_000

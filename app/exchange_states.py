@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingest.adapters import ADAPTERS
-from ingest.exchange_health import StoredHealth, exchange_health
-from ingest.health import Health, State
+from ingest.live.exchange_health import StoredHealth, exchange_health
+from ingest.live.health import Health, State
 from ingest.store import Store
 
 STALE = timedelta(seconds=30)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from app.http_client import make_client
 from app.settings import Settings
-from ingest import vision
-from ingest.downloading import Folder, Progress
-from ingest.fetching import Cancellation, Fetched, Origin, fetch
+from ingest.files import vision
+from ingest.files.downloading import Folder, Progress
+from ingest.files.fetching import Cancellation, Fetched, Origin, fetch
+from ingest.files.vision import Archive, Series
 from ingest.http import HttpClient, HttpError
 from ingest.store import Store
-from ingest.vision import Archive, Series
 
 LISTED = 20
 """Spans of missing files that are listed."""

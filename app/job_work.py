@@ -21,11 +21,11 @@ from ingest.adapters.adapter import Adapter
 from ingest.backfill import Progress as Requests
 from ingest.backfill_jobs import Outcome
 from ingest.backfill_plan import KINDS, Wish
-from ingest.downloading import Folder
-from ingest.downloading import Progress as Downloads
-from ingest.fetching import Cancellation, Cancelled, Fetched
+from ingest.files.downloading import Folder
+from ingest.files.downloading import Progress as Downloads
+from ingest.files.fetching import Cancellation, Cancelled, Fetched
+from ingest.files.vision import EXCHANGE, Archive
 from ingest.store import Store
-from ingest.vision import EXCHANGE, Archive
 
 
 class Failed(Exception):

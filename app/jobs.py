@@ -14,7 +14,7 @@ from app.http_client import make_client
 from app.job_work import BackfillWork, Failed, FetchWork, Place, Report, Work
 from app.server import is_loopback
 from app.settings import Settings
-from ingest.fetching import Cancelled
+from ingest.files.fetching import Cancelled
 from ingest.store import Store, StoreError
 
 logger = logging.getLogger(__name__)

@@ -23,13 +23,13 @@ from app.settings import Settings
 from ingest.adapters.adapter import Adapter, Context, PayloadError, Request
 from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.backfill_plan import sampling_interval
-from ingest.connection import Proxy
 from ingest.following import all_pages
 from ingest.http import HttpClient, HttpError, Unavailable
 from ingest.http_reasons import printable
-from ingest.polling import ask
+from ingest.live.connection import Proxy
+from ingest.live.polling import ask
+from ingest.live.stream import ExchangeStream
 from ingest.records import Instrument, Liquidation, contract_sizes
-from ingest.stream import ExchangeStream
 
 NOT_ALL = 1
 """Exit status where an exchange did not do all that it offers."""

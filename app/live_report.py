@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from ingest.health import Health
 from ingest.http_reasons import printable
+from ingest.live.health import Health
 from ingest.records import Liquidation
 
 _ROWS = 3

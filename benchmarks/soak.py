@@ -35,12 +35,12 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from ingest.collector import Collector
 from ingest.columns import Columns
-from ingest.connection import Waits
-from ingest.health import Health
+from ingest.live.collector import Collector
+from ingest.live.connection import Waits
+from ingest.live.health import Health
+from ingest.live.stream import Patience
 from ingest.store import Store
-from ingest.stream import Patience
 from tests.fake_exchange.chaos import FAULTS, Chaos
 from tests.fake_exchange.clock import ManualClock, passing
 from tests.fake_exchange.exchanges import FAKES

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.clock import SystemClock
+from ingest.live.clock import SystemClock
 from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.exchanges import FAKES, USERS

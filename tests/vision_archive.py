@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import duckdb
 
-from ingest.vision import SERIES
+from ingest.files.vision import SERIES
 from tests.archive_files import FUNDING, KLINES, METRICS, TRADES, kline, metric, millis, text, trade
 
 BY_NAME = {series.name: series for series in SERIES}

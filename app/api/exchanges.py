@@ -12,7 +12,7 @@ from app.api.errors import json_response
 from app.api.formats import iso
 from app.exchange_states import ExchangeState, States
 from app.stored_book import time64
-from ingest.health import State
+from ingest.live.health import State
 
 KEPT_SECONDS = 10.0
 

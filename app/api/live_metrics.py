@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from app.exchange_states import ExchangeState
 from app.live.feed import LiveFeed
-from ingest.health import State
+from ingest.live.health import State
 
 
 class LiveMetrics(Collector):

@@ -13,7 +13,7 @@ from app.cli.running import shown_states, stopped_by_signals
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from ingest.collector import Collector
+    from ingest.live.collector import Collector
 
 _SHOW_EVERY = 1.0
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ingest.downloading import Folder, Progress
-    from ingest.fetching import Fetched
+    from ingest.files.downloading import Folder, Progress
+    from ingest.files.fetching import Fetched
+    from ingest.files.vision import Archive
     from ingest.store import Store
-    from ingest.vision import Archive
 
 NOTHING_DONE = 2
 SOME_FAILED = 1
@@ -56,7 +56,7 @@ def fetch(
     commercial use.
     """
     from app.fetches import fetch_wish
-    from ingest import vision
+    from ingest.files import vision
 
     settings = load_settings(database=database)
     if exchange.strip().lower() != vision.EXCHANGE:
@@ -75,7 +75,7 @@ def _fetch(
     settings: Settings, archives: "Sequence[Archive]", path: Path, today: "date", *, keep: bool
 ) -> None:
     from app.fetches import FetchStopped
-    from ingest.downloading import Folder
+    from ingest.files.downloading import Folder
     from ingest.store import Store
 
     folder, fetched = Folder(path, keep), list["Fetched"]()
@@ -131,7 +131,7 @@ def _shown_progress() -> "Iterator[Progress]":
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from ingest.downloading import Progress
+    from ingest.files.downloading import Progress
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.options import Database, load_settings
-from ingest.kinds import Kind
+from ingest.files.kinds import Kind
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ingest.archives import Limits
     from ingest.coverage import Coverage, Span
     from ingest.errors import FileError
-    from ingest.ingestion import Found
-    from ingest.loading import Loaded
+    from ingest.files.archives import Limits
+    from ingest.files.ingestion import Found
+    from ingest.files.loading import Loaded
+    from ingest.files.summary import Summary
     from ingest.store import Store
-    from ingest.summary import Summary
 
 WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
@@ -59,10 +59,10 @@ def ingest(
     """
     from rich.console import Console
 
-    from ingest.archives import Limits
-    from ingest.ingestion import find
+    from ingest.files.archives import Limits
+    from ingest.files.ingestion import find
+    from ingest.files.recognise import Told
     from ingest.intervals import parse_interval
-    from ingest.recognise import Told
     from ingest.store import Store
 
     settings = load_settings(database=database)
@@ -130,7 +130,7 @@ def _load(
     from rich.progress import Progress
 
     from ingest.errors import FileError
-    from ingest.ingestion import load_all
+    from ingest.files.ingestion import load_all
 
     loaded: list[Loaded] = []
     bad: list[FileError] = []
@@ -164,7 +164,7 @@ def _load(
 
 
 def _nothing_found(paths: Sequence[Path], found: "Found") -> str:
-    from ingest.recognise import SUFFIXES
+    from ingest.files.recognise import SUFFIXES
 
     where = ", ".join(str(path) for path in paths)
     looked_for = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
@@ -181,7 +181,7 @@ def print_summary(console: "Console", loaded: "Sequence[Loaded]", store: "Store"
     """Show what files brought."""
     from rich.table import Table
 
-    from ingest.summary import summarise
+    from ingest.files.summary import summarise
 
     if all(one.known for one in loaded):
         if loaded:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-    from ingest.collector import Collector
-    from ingest.health import Health
+    from ingest.live.collector import Collector
+    from ingest.live.health import Health
 
 
 @contextmanager

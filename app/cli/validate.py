@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.validate.lines import Line, RunLine
     from app.validate.maps import Terms
     from app.validate.run import Comparison
-    from ingest.collector import Collector
+    from ingest.live.collector import Collector
     from ingest.store import Store
 
 validate = typer.Typer(

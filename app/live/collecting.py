@@ -12,9 +12,9 @@ from app.adapters import make_adapters
 from app.http_client import make_client
 from app.live.feed import LiveFeed
 from app.settings import Settings
-from ingest.collector import Collector
-from ingest.health import Health
 from ingest.http_reasons import printable
+from ingest.live.collector import Collector
+from ingest.live.health import Health
 from ingest.store import Store
 
 logger = logging.getLogger(__name__)

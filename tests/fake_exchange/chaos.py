@@ -8,7 +8,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from ingest.connection import LARGEST
+from ingest.live.connection import LARGEST
 from ingest.records import Liquidation
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_exchange.running import identity, liquidations

@@ -16,9 +16,9 @@ from ingest.adapters.binance import Binance
 from ingest.adapters.bybit import Bybit
 from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.adapters.okx import Okx
-from ingest.health import Health
+from ingest.live.health import Health
+from ingest.live.stream import ExchangeStream
 from ingest.records import Liquidation
-from ingest.stream import ExchangeStream
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_exchange.exchanges import CONTRACT_SIZES, USERS
 from tests.fake_exchange.server import FakeExchange, Happened

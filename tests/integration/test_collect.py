@@ -14,13 +14,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
-import ingest.collector
+import ingest.live.collector
 from ingest.adapters.hyperliquid import Hyperliquid
 from ingest.batches import BatchWriter
-from ingest.collector import Collector
+from ingest.live.collector import Collector
+from ingest.live.stream import Patience
 from ingest.records import Liquidation
 from ingest.store import Store, StoreError
-from ingest.stream import Patience
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_exchange.exchanges import FAKES
 from tests.fake_exchange.running import SYMBOLS, adapter_for, context, liquidations
@@ -259,7 +259,7 @@ def test_what_can_not_be_stored_at_the_end_is_said(monkeypatch, most):
         raise duckdb.IOException("IO Error: No space left on device")
 
     monkeypatch.setattr(Store, "add_liquidations", refuse)
-    monkeypatch.setattr(ingest.collector, "BatchWriter", partial(BatchWriter, most=most))
+    monkeypatch.setattr(ingest.live.collector, "BatchWriter", partial(BatchWriter, most=most))
 
     async def scenario(s):
         await s.fakes["bybit"].publish(*events(s.fakes["bybit"].clock, 10))

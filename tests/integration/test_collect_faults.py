@@ -18,11 +18,11 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from ingest.adapters.adapter import Context
-from ingest.collector import Collector
-from ingest.connection import LARGEST, Waits
 from ingest.http import HttpClient, Manners, Rate
+from ingest.live.collector import Collector
+from ingest.live.connection import LARGEST, Waits
+from ingest.live.stream import Patience
 from ingest.store import Store
-from ingest.stream import Patience
 from tests import fake_rest
 from tests.fake_archive import Clock as WaitingClock
 from tests.fake_archive import cut, hang_up, hold, status
@@ -471,8 +471,8 @@ def test_answers_that_fail_delay_candles_and_disturb_no_stream(monkeypatch, name
 
 def test_what_okx_sends_before_it_tells_its_contract_sizes_is_stored_when_it_has(monkeypatch):
     waiting = WaitingClock()
-    monkeypatch.setattr("ingest.collector._SIZES_WITHIN", 0.05)
-    monkeypatch.setattr("ingest.collector._SIZES_AGAIN", 0.05)
+    monkeypatch.setattr("ingest.live.collector._SIZES_WITHIN", 0.05)
+    monkeypatch.setattr("ingest.live.collector._SIZES_AGAIN", 0.05)
     monkeypatch.setattr("tests.integration.test_collect_faults.WANTED", ("BTCUSDT",))
     there = threading.Event()
 

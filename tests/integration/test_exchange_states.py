@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from app.api import exchanges
 from app.api.exchanges import exchange_health_router
 from app.exchange_states import ExchangeStates
-from ingest.exchange_health import exchange_health, set_exchange_health
-from ingest.health import Health
+from ingest.live.exchange_health import exchange_health, set_exchange_health
+from ingest.live.health import Health
 from ingest.store import Store
 from tests.api import DEADLINE, running
 

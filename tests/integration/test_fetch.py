@@ -7,11 +7,11 @@ from datetime import date
 
 import pytest
 
-from ingest.downloading import Downloads, Folder, Progress
-from ingest.fetching import Cancellation, Cancelled, Origin, fetch
+from ingest.files.downloading import Downloads, Folder, Progress
+from ingest.files.fetching import Cancellation, Cancelled, Origin, fetch
+from ingest.files.vision import archives
 from ingest.http import HttpClient, HttpError, Manners, NotFound, Rate, Unavailable
 from ingest.store import Store
-from ingest.vision import archives
 from tests import fake_archive
 from tests.fake_archive import Clock, cut, cut_unannounced, gives, hang_up, hold, status
 from tests.vision_archive import BY_NAME, differences, fill, zipped

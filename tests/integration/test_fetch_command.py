@@ -7,9 +7,9 @@ import app.cli.fetch
 from app import __version__
 from app.cli import main
 from app.settings import Settings, SettingsError, variable
+from ingest.files.vision import archives
 from ingest.http import HttpClient, Manners, Rate, Request
 from ingest.store import Store
-from ingest.vision import archives
 from tests import fake_archive
 from tests.fake_archive import Clock, status
 from tests.vision_archive import BY_NAME, fill

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.downloading import Folder
-from ingest.vision import archives
+from ingest.files.downloading import Folder
+from ingest.files.vision import archives
 from tests import fake_archive
 from tests.fake_archive import hold
 from tests.vision_archive import BY_NAME, differences, fill
@@ -30,7 +30,7 @@ HALF = 150
 PROGRAM = """
 import os, signal, sys
 from contextlib import contextmanager
-from ingest import fetching
+from ingest.files import fetching
 from ingest.store import Store
 
 point, number, *arguments = sys.argv[1:]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.archives import Limits
 from ingest.errors import FileError
-from ingest.ingestion import find, load_all
-from ingest.kinds import Kind
-from ingest.recognise import Told
+from ingest.files.archives import Limits
+from ingest.files.ingestion import find, load_all
+from ingest.files.kinds import Kind
+from ingest.files.recognise import Told
 from ingest.store import Store
 from tests.archive_files import (
     DAY,

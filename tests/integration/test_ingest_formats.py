@@ -5,9 +5,9 @@ import duckdb
 import numpy as np
 import pytest
 
-from ingest.ingestion import find, load_all
-from ingest.kinds import Kind
-from ingest.recognise import Told
+from ingest.files.ingestion import find, load_all
+from ingest.files.kinds import Kind
+from ingest.files.recognise import Told
 from ingest.store import Store
 from tests.archive_files import (
     DAY,

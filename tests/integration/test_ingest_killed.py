@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from ingest.ingestion import find, load_all
+from ingest.files.ingestion import find, load_all
 from ingest.store import Store
 from tests.archive_files import (
     DAY,
@@ -30,8 +30,8 @@ KILLED_IN_A_TRANSACTION = """
 import os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
-from ingest import loading
-from ingest.ingestion import find, load_all
+from ingest.files import loading
+from ingest.files.ingestion import find, load_all
 from ingest.store import Store
 
 folder, database, file_number, point = sys.argv[1:]

@@ -7,9 +7,9 @@ import pytest
 
 from app.jobs import MOST_ACTIVE, Jobs, as_sentence
 from app.settings import Settings
+from ingest.files.vision import archives
 from ingest.http import HttpClient, Manners, Rate
 from ingest.store import Store
-from ingest.vision import archives
 from tests import fake_archive, fake_rest
 from tests.fake_archive import Clock, hold, status
 from tests.fake_rest import NOW

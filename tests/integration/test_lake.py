@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.cli import main
-from ingest.ingestion import find, load_all
+from ingest.files.ingestion import find, load_all
 from ingest.lake import KINDS, LEFT_OUT, lake_markets, read_market
 from ingest.lake_export import NothingStored
 from ingest.store import Store, StoreError

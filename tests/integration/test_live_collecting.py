@@ -14,7 +14,7 @@ from app.live.collecting import LiveCollection, make_collector
 from app.live.feed import LiveFeed, Wanted
 from app.settings import Settings
 from ingest.changes import Change
-from ingest.health import Health
+from ingest.live.health import Health
 from ingest.store import Store, StoreError
 from tests.fake_exchange.clock import until
 from tests.integration.test_collect import collecting, events, fake_exchanges, records, stored

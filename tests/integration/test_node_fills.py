@@ -13,12 +13,12 @@ from app.cli import main
 from app.settings import Settings, variable
 from ingest.adapters.adapter import Context
 from ingest.adapters.hyperliquid import Hyperliquid
-from ingest.archives import Limits
 from ingest.batches import liquidation_columns
 from ingest.errors import FileError
-from ingest.ingestion import find, load_all
-from ingest.kinds import Kind
-from ingest.recognise import Told
+from ingest.files.archives import Limits
+from ingest.files.ingestion import find, load_all
+from ingest.files.kinds import Kind
+from ingest.files.recognise import Told
 from ingest.store import Store
 
 LIQUIDATED, MAKER = (f"0x{digit * 40}" for digit in "ab")

@@ -10,7 +10,7 @@ import pytest
 from ingest.adapters import ADAPTERS, make_adapter
 from ingest.backfill_plan import closed
 from ingest.http import HttpClient, Manners, Rate
-from ingest.polling import Poller
+from ingest.live.polling import Poller
 from ingest.positions import observed_positions
 from ingest.records import Candle
 from ingest.store import Store

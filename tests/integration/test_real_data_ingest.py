@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from ingest.ingestion import find, load_all
-from ingest.kinds import Kind
-from ingest.recognise import Told
+from ingest.files.ingestion import find, load_all
+from ingest.files.kinds import Kind
+from ingest.files.recognise import Told
 from ingest.store import Store
 
 START, STOP = datetime(2025, 8, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)

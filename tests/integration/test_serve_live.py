@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from ingest.exchange_health import exchange_health
+from ingest.live.exchange_health import exchange_health
 from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.clock import ManualClock

@@ -324,7 +324,7 @@ def test_of_what_can_not_be_read_without_contract_sizes_the_oldest_is_dropped(mo
             run.stream.context = Context(symbols=frozenset(SYMBOLS))
             events = list(islice(liquidations(clock), 6))
             (text,) = fake.messages(events[:1])
-            monkeypatch.setattr("ingest.stream._UNREAD", 2 * len(text) + 20)
+            monkeypatch.setattr("ingest.live.stream._UNREAD", 2 * len(text) + 20)
             for event in events:
                 await fake.publish(event)
             await run.came(6)

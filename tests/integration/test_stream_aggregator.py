@@ -11,9 +11,9 @@ import pytest
 
 from ingest.adapters import ADAPTERS
 from ingest.adapters.hyperliquid import Hyperliquid
-from ingest.aggregator import ExchangeAggregator
-from ingest.connection import Waits
-from ingest.stream import Patience
+from ingest.live.aggregator import ExchangeAggregator
+from ingest.live.connection import Waits
+from ingest.live.stream import Patience
 from tests.fake_exchange.chaos import Account, Chaos
 from tests.fake_exchange.clock import ManualClock, passing, until
 from tests.fake_exchange.exchanges import FAKES

@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 import pytest
 from websockets.frames import Frame, Opcode
 
-from ingest.connection import LARGEST, Connection, Waits
+from ingest.live.connection import LARGEST, Connection, Waits
 from tests.fake_exchange.clock import ManualClock, until
 from tests.fake_exchange.exchanges import FAKES, FakeBinance, FakeBybit, FakeOkx
 from tests.fake_exchange.running import SYMBOLS, adapter_for, context, liquidations, running

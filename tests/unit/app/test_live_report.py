@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from app.live_report import Answer, Checked, report, shown
-from ingest.health import Health
+from ingest.live.health import Health
 from ingest.records import Liquidation, TierRow, Tiers
 
 TIME = datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC)

@@ -8,7 +8,7 @@ from ingest.adapters.adapter import Request
 from ingest.adapters.bybit import Bybit
 from ingest.following import all_pages
 from ingest.http import HttpClient, HttpError
-from ingest.polling import instruments
+from ingest.live.polling import instruments
 
 
 def page(*symbols, cursor):

@@ -3,7 +3,7 @@ from datetime import UTC
 
 import pytest
 
-from ingest.clock import SystemClock, within
+from ingest.live.clock import SystemClock, within
 from tests.fake_exchange.clock import ManualClock, settle
 
 

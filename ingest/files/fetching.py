@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from ingest.downloading import Downloads, Folder, Obtained, Progress
 from ingest.errors import FileError
+from ingest.files.downloading import Downloads, Folder, Obtained, Progress
+from ingest.files.ingestion import scratch_folder
+from ingest.files.loading import Loaded, known, load
+from ingest.files.vision import Archive
 from ingest.http import HttpClient
-from ingest.ingestion import scratch_folder
-from ingest.loading import Loaded, known, load
 from ingest.store import Store
-from ingest.vision import Archive
 
 _AHEAD = 16
 """Files that are begun before the oldest of them is handed over."""

@@ -12,17 +12,17 @@ from typing import Any
 import duckdb
 
 from ingest.adapters.adapter import Adapter, Context, PayloadError
-from ingest.aggregator import ExchangeAggregator
 from ingest.batches import EVERY, BatchWriter
-from ingest.clock import Clock, SystemClock
-from ingest.connection import Proxy
-from ingest.exchange_health import set_exchange_health
-from ingest.health import Health
 from ingest.http import HttpClient, HttpError
-from ingest.polling import Poller, instruments
+from ingest.live.aggregator import ExchangeAggregator
+from ingest.live.clock import Clock, SystemClock
+from ingest.live.connection import Proxy
+from ingest.live.exchange_health import set_exchange_health
+from ingest.live.health import Health
+from ingest.live.polling import Poller, instruments
+from ingest.live.stream import Patience
 from ingest.records import Liquidation, contract_sizes
 from ingest.store import Store
-from ingest.stream import Patience
 
 logger = logging.getLogger(__name__)
 

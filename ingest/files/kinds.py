@@ -17,7 +17,7 @@ class Kind(StrEnum):
     TRADES = "trades"
     LIQUIDATIONS = "liquidations"
     NODE_FILLS = "node-fills"
-    """Fills of Hyperliquid's nodes, lines of JSON: see `ingest.node_fills`."""
+    """Fills of Hyperliquid's nodes, lines of JSON: see `ingest.files.node_fills`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from ingest.archives import DEFAULT_LIMITS, Limits, check_checksum, sha256, unpacked
 from ingest.changes import Change
 from ingest.database import run
 from ingest.errors import FileError
-from ingest.kinds import FORMATS, Kind
-from ingest.node_fills import MarketFills, load_node_fills
-from ingest.recognise import Source
-from ingest.staging import Staging
+from ingest.files.archives import DEFAULT_LIMITS, Limits, check_checksum, sha256, unpacked
+from ingest.files.kinds import FORMATS, Kind
+from ingest.files.node_fills import MarketFills, load_node_fills
+from ingest.files.recognise import Source
+from ingest.files.staging import Staging
 from ingest.store import Store, StoreError, add_batch
 
 

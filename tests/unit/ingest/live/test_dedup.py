@@ -1,6 +1,6 @@
 import pytest
 
-from ingest.dedup import RecentKeys
+from ingest.live.dedup import RecentKeys
 
 
 def test_a_key_is_new_once():

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from ingest.adapters import ADAPTERS
 from ingest.adapters.adapter import Adapter, Context
-from ingest.clock import Clock, SystemClock
-from ingest.connection import Proxy
-from ingest.health import Health
+from ingest.live.clock import Clock, SystemClock
+from ingest.live.connection import Proxy
+from ingest.live.health import Health
+from ingest.live.stream import ExchangeStream, Patience
 from ingest.records import Liquidation
-from ingest.stream import ExchangeStream, Patience
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import duckdb
 
 from ingest.database import run, statement
 from ingest.errors import FileError
+from ingest.files.kinds import Kind
+from ingest.files.layout import UNREAD, Layout, csv_layout, named_layout
+from ingest.files.recognise import Source
 from ingest.intervals import SECONDS, interval_from_spacing
-from ingest.kinds import Kind
-from ingest.layout import UNREAD, Layout, csv_layout, named_layout
-from ingest.recognise import Source
 
 _EARLIEST = datetime(2009, 1, 3, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()

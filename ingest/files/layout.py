@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.errors import FileError
-from ingest.kinds import FORMATS, TIME, Field, Format, Kind
+from ingest.files.kinds import FORMATS, TIME, Field, Format, Kind
 
 UNREAD = "unread_"
 """What names of columns that are not read begin with."""

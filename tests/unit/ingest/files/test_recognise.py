@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import FileError, NotRead
-from ingest.kinds import Kind
-from ingest.recognise import Source, Told, recognise
+from ingest.files.kinds import Kind
+from ingest.files.recognise import Source, Told, recognise
 
 UM = Path("data/futures/um")
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.intervals import SECONDS
-from ingest.recognise import recognise
-from ingest.vision import (
+from ingest.files.recognise import recognise
+from ingest.files.vision import (
     SERIES,
     archives,
     check_interval,
@@ -19,6 +18,7 @@ from ingest.vision import (
     spans,
     why_missing,
 )
+from ingest.intervals import SECONDS
 
 BY_NAME = {series.name: series for series in SERIES}
 TODAY = date(2026, 11, 21)  # a Saturday

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 from ingest.adapters.adapter import Adapter
-from ingest.asking import ask, instruments
-from ingest.clock import Clock, SystemClock
-from ingest.exchange_polling import ExchangePoller
-from ingest.health import Health
 from ingest.http import HttpClient
+from ingest.live.asking import ask, instruments
+from ingest.live.clock import Clock, SystemClock
+from ingest.live.exchange_polling import ExchangePoller
+from ingest.live.health import Health
 from ingest.store import Store
 
 __all__ = ["Poller", "ask", "instruments"]

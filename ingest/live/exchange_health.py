@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ingest.database import statement
-from ingest.health import Health
+from ingest.live.health import Health
 from ingest.store import Store, naive
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ingest.coverage import Coverage, Span
-from ingest.kinds import Kind
-from ingest.loading import Loaded
+from ingest.files.kinds import Kind
+from ingest.files.loading import Loaded
 
 
 @dataclass(frozen=True, slots=True)

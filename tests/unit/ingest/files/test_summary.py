@@ -2,10 +2,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ingest.coverage import Coverage, Span
-from ingest.kinds import Kind
-from ingest.loading import Loaded
-from ingest.recognise import Source
-from ingest.summary import summarise
+from ingest.files.kinds import Kind
+from ingest.files.loading import Loaded
+from ingest.files.recognise import Source
+from ingest.files.summary import summarise
 
 DAY = datetime(2026, 1, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

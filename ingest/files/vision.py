@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from ingest.files.kinds import Kind
+from ingest.files.recognise import Source
 from ingest.intervals import SECONDS
-from ingest.kinds import Kind
-from ingest.recognise import Source
 
 LICENCE = "Binance's archive is under CC BY-NC-SA 4.0: not for commercial use."
 TERMS = "https://github.com/binance/binance-public-data"

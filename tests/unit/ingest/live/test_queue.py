@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ingest.queue import DroppingQueue
+from ingest.live.queue import DroppingQueue
 
 
 def drained(queue):

@@ -20,11 +20,11 @@ from ingest.adapters.adapter import (
     Text,
 )
 from ingest.backoff import Backoff
-from ingest.clock import Clock, SystemClock, within
-from ingest.connection import Connection, Proxy, Waits
-from ingest.dedup import RecentKeys
-from ingest.health import Health, Meter, PerMinute
-from ingest.queue import DroppingQueue
+from ingest.live.clock import Clock, SystemClock, within
+from ingest.live.connection import Connection, Proxy, Waits
+from ingest.live.dedup import RecentKeys
+from ingest.live.health import Health, Meter, PerMinute
+from ingest.live.queue import DroppingQueue
 from ingest.records import Liquidation
 
 logger = logging.getLogger(__name__)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import FileError
-from ingest.kinds import FORMATS, Kind
-from ingest.layout import named_layout
+from ingest.files.kinds import FORMATS, Kind
+from ingest.files.layout import named_layout
 
 FILE = Path("mine.csv")
 

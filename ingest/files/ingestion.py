@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.archives import DEFAULT_LIMITS, Limits
 from ingest.errors import FileError, NotRead
-from ingest.loading import Loaded, load
-from ingest.recognise import NOTHING_TOLD, SUFFIXES, Source, Told, recognise
+from ingest.files.archives import DEFAULT_LIMITS, Limits
+from ingest.files.loading import Loaded, load
+from ingest.files.recognise import NOTHING_TOLD, SUFFIXES, Source, Told, recognise
 from ingest.store import Store
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from ingest.clock import Clock
+from ingest.live.clock import Clock
 from ingest.records import Liquidation
 
 State = Literal["connected", "degraded", "down", "off"]

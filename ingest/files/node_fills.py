@@ -19,12 +19,12 @@ import orjson
 
 from ingest.adapters.adapter import Context, PayloadError
 from ingest.adapters.hyperliquid import Hyperliquid
-from ingest.archives import Limits, at_rest, check_size
 from ingest.batches import liquidation_columns
 from ingest.changes import Change
 from ingest.columns import batch
 from ingest.database import run
 from ingest.errors import FileError
+from ingest.files.archives import Limits, at_rest, check_size
 from ingest.records import Liquidation
 from ingest.store import Store, add_batch
 

@@ -26,8 +26,8 @@ from ingest.adapters.adapter import (
     Text,
 )
 from ingest.backoff import retry_after
-from ingest.clock import Clock, within
 from ingest.http_reasons import why_no_connection
+from ingest.live.clock import Clock, within
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from ingest.health import Meter, PerMinute
+from ingest.live.health import Meter, PerMinute
 from ingest.records import LONG, Liquidation
 from tests.fake_exchange.clock import START, ManualClock
 

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest import node_fills
 from ingest.errors import FileError, NotRead
+from ingest.files import node_fills
+from ingest.files.kinds import Kind
 from ingest.intervals import SECONDS
-from ingest.kinds import Kind
 
 _OF_ARCHIVES = (".zip", ".csv", ".csv.gz", ".parquet")
 SUFFIXES = (*_OF_ARCHIVES, *node_fills.SUFFIXES)

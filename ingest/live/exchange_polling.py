@@ -10,15 +10,15 @@ import duckdb
 from aiolimiter import AsyncLimiter
 
 from ingest.adapters.adapter import Adapter, PayloadError, Request, ShowsPositions
-from ingest.asking import ask
 from ingest.backfill import Progress, backfill
 from ingest.backfill_jobs import Work, prepare
 from ingest.backfill_plan import EAGER, INTERVALS, SERIES, TIERS, Wish, columns, floor
-from ingest.clock import Clock
 from ingest.following import all_pages
-from ingest.health import Health, Meter
 from ingest.http import HttpClient, HttpError, Unavailable
 from ingest.intervals import SECONDS
+from ingest.live.asking import ask
+from ingest.live.clock import Clock
+from ingest.live.health import Health, Meter
 from ingest.positions import add_observed_positions
 from ingest.records import Instrument, ObservedPosition
 from ingest.store import Store

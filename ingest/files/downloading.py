@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 import httpx
 
-from ingest.archives import sha256
+from ingest.files.archives import sha256
+from ingest.files.vision import Archive
 from ingest.http import HttpClient, HttpError, NotFound, Request, Unavailable
 from ingest.http_reasons import printable
-from ingest.vision import Archive
 
 AT_ONCE = 4
 """Downloads at a time."""
