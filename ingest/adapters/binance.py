@@ -350,8 +350,9 @@ class Binance:
                     contract_size=Decimal(1),  # quantities are in base asset
                 )
                 for row in fields.array(answer, "symbols")
-                if fields.text(row, "contractType") == "PERPETUAL"
-                and fields.text(row, "status") == "TRADING"
+                # A market that is to open later has no contract type yet.
+                if fields.member(row, "contractType") == "PERPETUAL"
+                and fields.member(row, "status") == "TRADING"
                 and (symbol := self.symbol(fields.text(row, "symbol"))) is not None
             ]
 

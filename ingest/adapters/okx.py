@@ -368,8 +368,8 @@ class Okx:
                 )
                 for row in self._data(answer, text)
                 # The value of inverse contracts is in USD, which no price is to multiply.
-                if fields.text(row, "ctType") == "linear"
-                and fields.text(row, "state") == "live"
+                if fields.member(row, "ctType") == "linear"
+                and fields.member(row, "state") == "live"
                 and (symbol := self.symbol(native := fields.text(row, "instId"))) is not None
             ]
 

@@ -299,6 +299,7 @@ def test_only_open_perpetual_markets_are_listed():
         {"symbol": "BTCUSDT", "contractType": "PERPETUAL", "status": "TRADING"},
         {"symbol": "BTCUSDT_260327", "contractType": "CURRENT_QUARTER", "status": "TRADING"},
         {"symbol": "OLDUSDT", "contractType": "PERPETUAL", "status": "SETTLING"},
+        {"symbol": "NEWUSDT", "contractType": "", "status": "PENDING_TRADING"},
     ]
     assert BINANCE.read_instruments(json.dumps({"symbols": markets})) == [
         Instrument(exchange="binance", symbol="BTCUSDT", native="BTCUSDT", contract_size=1)

@@ -249,6 +249,7 @@ def test_contract_sizes_come_from_the_list_of_swaps():
         row | {"instId": "PEPE-USDT-SWAP", "ctVal": "1000000", "ctMult": "10", "lever": ""},
         row | {"instId": "BTC-USD-SWAP", "ctType": "inverse", "ctVal": "100"},
         row | {"instId": "OLD-USDT-SWAP", "state": "suspend"},
+        dict.fromkeys(row, "") | {"instId": "LISTING-SWAP-NEW-USDT-SWAP", "state": "preopen"},
     ]
     instruments = OKX.read_instruments(answer(rows))
     assert instruments[0] == Instrument(
