@@ -70,7 +70,7 @@ class ExchangePoller:
         self._store, self._adapter, self._client, self._clock = store, adapter, client, clock
         self._wanted = tuple(symbols)
         self._meter = Meter(adapter.exchange, clock)
-        self._markets: dict[str, Instrument] = {}
+        self._markets: dict[str, Instrument] | None = None  # what is listed of what is wanted
         self._tried = asyncio.Event()
         self._intervals: dict[str, timedelta] = {}
         self._due: dict[str, datetime] = {}
@@ -117,7 +117,7 @@ class ExchangePoller:
 
     def _symbols(self) -> list[str]:
         """Return what is wanted and can be had, as far as is known."""
-        if self._markets:
+        if self._markets is not None:
             return [one for one in self._wanted if one in self._markets]
         return [one for one in self._wanted if self._adapter.native(one) is not None]
 
@@ -133,9 +133,13 @@ class ExchangePoller:
         return DAY if learned and not any(done) else _TIERS_AGAIN
 
     def _tiers_of(self, symbol: str) -> Work:
-        now, market = self._clock.now(), self._markets.get(symbol)
+        now = self._clock.now()
         wish = Wish(symbol, INTERVAL, now - INTERVAL, now)
+        market = self._market(symbol)
         return prepare(self._store, self._adapter, wish, [TIERS], now, market=market)
+
+    def _market(self, symbol: str) -> Instrument | None:
+        return self._markets.get(symbol) if self._markets is not None else None
 
     async def _learn(self) -> bool:
         """Ask for the list of markets, and return whether it came."""
@@ -205,7 +209,7 @@ class ExchangePoller:
             Wish(symbol, interval, self._start(symbol, interval, now), now),
             [series.name for series in SERIES],
             now,
-            market=self._markets.get(symbol),
+            market=self._market(symbol),
             eager=True,
         )
         failed = await self._ask_all(work)

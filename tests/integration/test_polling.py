@@ -368,6 +368,17 @@ def test_a_market_that_is_not_listed_is_said_once_and_takes_nothing_from_the_oth
     play(scenario, "bybit", symbols=("ETHUSDT", "BTCUSDT"))
 
 
+def test_an_exchange_that_lists_nothing_of_what_is_wanted_is_asked_for_nothing_more(caplog):
+    async def scenario(s):
+        for _ in range(3):
+            await s.leap(300)
+        assert set(s.servers["bybit"].names()) == {"instruments-info"}
+        assert caplog.text.count("bybit, ETHUSDT: it lists no such market") == 1
+        assert s.states() == {"bybit": "connected"}
+
+    play(scenario, "bybit", symbols=("ETHUSDT",))
+
+
 def test_an_exchange_that_can_not_be_reached_is_said_once_for_each_address(caplog):
     async def run():
         with memory_store() as store:
