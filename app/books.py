@@ -76,11 +76,14 @@ class Books:
             If the model can't be computed from the bars.
         """
         wanted = self._wanted(market, request, model)
+        # Before anything is read, the watermark too, under which a book may lie on disk: what is
+        # committed meanwhile counts as a change to what was read.
+        commit = self._store.commits
         # Of this market alone, so that a book serves every choice of exchanges. The watermark may
         # be newer than the market's end, rows having arrived in between: so both.
         watermark = self._store.map_watermark((market.exchange,), market.symbol)
         version = watermark, market.last
-        kept = self._memory.get(wanted.key, lambda: self._compute(wanted, version), version)
+        kept = self._memory.get(wanted.key, lambda: self._compute(wanted, version, commit), version)
         return kept.stored
 
     def at_hand(self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel) -> bool:
@@ -95,10 +98,8 @@ class Books:
         window = request.history or request.start
         return _Wanted(market, book_start(market, window, self._warmup_days), model)
 
-    def _compute(self, wanted: _Wanted, version: object) -> _Kept:
+    def _compute(self, wanted: _Wanted, version: object, commit: int) -> _Kept:
         market = wanted.market
-        # Before anything is read: what is committed meanwhile counts as a change to what was read.
-        commit = self._store.commits
         intervals = self._store.bar_intervals(
             market.exchange, market.symbol, wanted.start, market.last
         )

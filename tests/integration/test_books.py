@@ -198,6 +198,24 @@ def test_rows_that_are_stored_while_a_book_is_computed_are_in_the_next_one(
     equal(book_of(books, store), fresh(store))
 
 
+def test_rows_that_are_stored_as_a_kept_book_is_read_from_disk_are_in_the_next_one(
+    store, source, disk, monkeypatch
+):
+    book_of(Books(store, disk, 30), store)  # by a program that has ended
+    books, watermark, late = Books(store, disk, 30), store.map_watermark, []
+
+    def slow(*given):
+        found = watermark(*given)
+        if not late:
+            at = times(1, offset=50) + np.timedelta64(3, "s")
+            late.append(store.add_open_interest(MARKET | {"time": at, "open_interest": 5.0}))
+        return found
+
+    monkeypatch.setattr(store, "map_watermark", slow)
+    book_of(books, store)
+    equal(book_of(books, store), fresh(store))
+
+
 def test_mark_prices_that_come_after_their_bar_count(store, source, disk, whole):
     source.marks(store, *range(100))
     books = Books(store, disk, 30)
