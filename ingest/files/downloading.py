@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +20,14 @@ from ingest.http_reasons import printable
 AT_ONCE = 4
 """Downloads at a time."""
 
+MOST_IN_A_ROW = 2 * AT_ONCE
+"""Files one after the other that the host fails to give before it is asked for no more."""
+
 _CHECKSUM = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) +\*?(?P<name>\S+)\s*")
 _PART_OF = re.compile(r"bytes (\d+)-")
 _PARTIAL = 206
 _RANGE_NOT_SATISFIABLE = 416
+_SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,17 @@ class Folder:
         with _locked(self.incoming) as alone:
             if not alone:
                 raise ValueError(
-                    f"Another run is downloading into {self.path}; wait for it, or choose another "
-                    "folder with --folder"
+                    f"Another run is downloading into {self.path}; wait until it has ended, or "
+                    "choose another folder"
                 )
             try:
                 yield
             finally:
                 _remove_empty(self.incoming)
+
+
+class Unverified(HttpError):
+    """A file is not what its checksum says, or has none."""
 
 
 @dataclass(slots=True)
@@ -116,8 +124,9 @@ class Progress:
 
     Attributes
     ----------
-    files, done : int
-        Files that are wanted, and how many of them are settled.
+    files, done, spared : int
+        Files that are wanted, how many of them are settled, and how many of those without bringing
+        anything.
     received, announced : dict of str to int
         Bytes that are there, and that there will be, by file.
     changed : callable
@@ -126,6 +135,7 @@ class Progress:
 
     files: int = 0
     done: int = 0
+    spared: int = 0
     received: dict[str, int] = field(default_factory=dict)
     announced: dict[str, int] = field(default_factory=dict)
     changed: Callable[[], None] = lambda: None
@@ -138,28 +148,35 @@ class Progress:
     @property
     def expected(self) -> int:
         """Bytes that there will be; files that were not begun count as the others' mean."""
-        known = sum(self.announced.values())
-        unknown = max(self.files - self.done - self._under_way, 0)
-        return known + (unknown * known // len(self.announced) if self.announced else 0)
+        left = max(self.files - self.spared - len(self.announced), 0)
+        return round(sum(self.announced.values()) + left * self._mean)
 
     @property
     def part_done(self) -> float:
         """How much is done, from 0 to 1: of bytes where there are any, else of files."""
-        done, of = (self.bytes, self.expected) if self.announced else (self.done, self.files)
-        return done / of if of else 0.0
+        if not self.announced:
+            return self.done / self.files if self.files else 0.0
+        # Else what was stored by an earlier run would begin the count anew.
+        spared = self.spared * self._mean
+        of = self.expected + spared
+        return min((self.bytes + spared) / of, 1.0) if of else 0.0
 
     @property
-    def _under_way(self) -> int:
-        return sum(1 for name, n in self.announced.items() if self.received.get(name, 0) < n)
+    def _mean(self) -> float:
+        return sum(self.announced.values()) / len(self.announced) if self.announced else 0.0
 
     def received_of(self, name: str, there: int, announced: int) -> None:
         """Note how many bytes of a file are there, of how many."""
         self.received[name], self.announced[name] = there, announced
         self.changed()
 
-    def settled(self) -> None:
-        """Note that one file is settled."""
+    def settled(self, name: str) -> None:
+        """Note that nothing more comes of a file."""
         self.done += 1
+        if name in self.announced:
+            self.announced[name] = self.received[name]
+        else:
+            self.spared += 1
         self.changed()
 
 
@@ -191,6 +208,7 @@ class Downloads:
         self._client, self._url, self._folder = client, url.rstrip("/"), folder
         self._is_known, self._progress = is_known, progress
         self._few = asyncio.Semaphore(AT_ONCE)
+        self._failed_in_a_row = 0
 
     async def obtain(self, archive: Archive) -> list[Obtained]:
         """Bring a file, or the days of a month that the archive has not as one.
@@ -198,26 +216,49 @@ class Downloads:
         Raises
         ------
         Unavailable
-            If the archive can't be asked for anything.
+            If the archive can't be asked for anything, or gives nothing of what it is asked for.
         OSError
             If files can't be written.
         """
         try:
             async with self._few:
                 one = await self._client.again(lambda: self._verified(archive))
+            self._failed_in_a_row = 0
         except NotFound:
-            days = archive.days()
-            if days:
+            self._failed_in_a_row = 0
+            if days := archive.days():
                 self._progress.files += len(days) - 1
-                found = await asyncio.gather(*(self.obtain(day) for day in days))
-                return [one for ones in found for one in ones]
+                return await self._all_of(days)
             one = Obtained(archive)
         except Unavailable:
             raise
         except HttpError as e:
+            self._count(e)
             one = Obtained(archive, failed=str(e))
-        self._progress.settled()
+        self._progress.settled(archive.path)
         return [one]
+
+    async def _all_of(self, days: Sequence[Archive]) -> list[Obtained]:
+        begun = [asyncio.create_task(self.obtain(day)) for day in days]
+        try:
+            return [one for ones in await asyncio.gather(*begun) for one in ones]
+        finally:
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
+
+    def _count(self, error: HttpError) -> None:
+        """Note that a file failed; raise `Unavailable` where the next would fail, too."""
+        of_host = error.status is None or error.status >= _SERVER_ERROR
+        if isinstance(error, Unverified) or not of_host:
+            self._failed_in_a_row = 0
+            return
+        self._failed_in_a_row += 1
+        if self._failed_in_a_row >= MOST_IN_A_ROW:
+            raise Unavailable(
+                f"{MOST_IN_A_ROW} files in a row could not be had, so no more were asked for; the "
+                f"last one: {error}"
+            ) from error
 
     async def _verified(self, archive: Archive) -> Obtained:
         """Bring a file whose hash is that of the archive, once."""
@@ -247,12 +288,12 @@ class Downloads:
             text = await self._client.get_text(Request(f"{address}.CHECKSUM"))
         except NotFound:
             await self._client.ask(lambda: Request(address, method="HEAD"), _nothing)
-            raise HttpError(
+            raise Unverified(
                 f"{address}: expected a .CHECKSUM beside it, found none", again=True
             ) from None
         match = _CHECKSUM.fullmatch(text)
         if not match or match["name"] != archive.name:
-            raise HttpError(
+            raise Unverified(
                 f"{address}.CHECKSUM: expected a SHA-256 hash and {archive.name}, "
                 f"found {printable(text)!r}",
                 again=True,
@@ -274,7 +315,7 @@ class Downloads:
         found = await asyncio.to_thread(sha256, part)
         if found != digest:
             part.unlink()  # nobody knows which part of it is wrong
-            raise HttpError(f"{address}: expected SHA-256 {digest}, found {found}", again=True)
+            raise Unverified(f"{address}: expected SHA-256 {digest}, found {found}", again=True)
 
     async def _save(self, archive: Archive, part: Path, answer: httpx.Response) -> None:
         """Write an answer to the part: at its end if it is the rest, else anew."""

@@ -97,6 +97,8 @@ class Cancellation:
         """Name what makes the fetch look."""
         with self._lock:
             self._stop = stop
+            if self._cancelled:
+                stop()
 
 
 def fetch(

@@ -300,6 +300,55 @@ def test_progress_tells_bytes_there_and_expected(bring, server):
     assert [there for there, _, _ in seen] == sorted(there for there, _, _ in seen)
 
 
+def test_what_was_loaded_before_counts_as_done_in_the_progress(bring, server):
+    files = wanted("metrics")
+    bring(files[:20])
+    seen, progress = [], Progress()
+    progress.changed = lambda: seen.append((progress.done, progress.part_done))
+    bring(files, progress=progress)
+    begun = [part for done, part in seen if done >= 20]
+    assert len(seen) > 33
+    assert min(begun) > 0.5
+    assert progress.part_done == 1
+    assert progress.bytes == progress.expected
+
+
+def test_a_file_that_fails_half_way_is_waited_for_no_more_in_the_progress(bring, server):
+    server.answer(DAY, *50 * [cut(100)])
+    server.ranges = False
+    progress = Progress()
+    first, *_ = bring(wanted("klines"), progress=progress, attempts=3)
+    assert first.failed
+    assert progress.part_done == 1
+    assert progress.bytes == progress.expected
+
+
+def test_an_archive_that_fails_file_after_file_is_asked_for_no_more(bring, server, store):
+    failing = wanted("metrics")[5:]
+    for archive in failing:
+        server.answer(archive.name, *50 * [status(500)])
+    with pytest.raises(Unavailable, match="8 files in a row could not be had") as caught:
+        bring(wanted("metrics"), attempts=3)
+    assert "answered 500" in f"{caught.value}"
+    assert rows(store, "open_interest") == 4 * 5
+    # Some are under way when it is known.
+    assert len(set(server.names()[5:])) <= 8 + 4
+
+
+@pytest.mark.parametrize(
+    "behaviour", [gives(b"something else"), status(410)], ids=["other content", "gone"]
+)
+def test_many_files_that_are_wrong_themselves_do_not_keep_the_others_away(
+    bring, server, store, behaviour
+):
+    wrong = wanted("metrics")[5:25]
+    for archive in wrong:
+        server.answer(archive.name, *50 * [behaviour])
+    found = bring(wanted("metrics"), attempts=2)
+    assert [one.archive for one in found if one.failed] == wrong
+    assert rows(store, "open_interest") == 4 * 13
+
+
 def test_nobody_there_ends_it_at_once(bring, server, tmp_path):
     port = fake_archive.free_port()
     with pytest.raises(Unavailable, match="can't be reached: connection refused"):
@@ -396,6 +445,39 @@ def test_another_thread_stops_it_while_the_archive_is_silent_and_the_next_run_en
     assert rows(store, "candles") < 6 * 33
     bring(files)
     assert rows(store, "candles") == 6 * 33
+
+
+def test_days_of_a_month_end_when_one_of_them_ends_all(tmp_path):
+    class Client:
+        """Has nothing of a month, is banned at a day, and waits for ever at the others."""
+
+        asked = 0
+
+        async def again(self, _):
+            self.asked += 1
+            if self.asked == 1:
+                raise NotFound("no month")
+            if self.asked == 2:
+                raise Unavailable("banned")
+            await asyncio.Event().wait()
+
+    async def run():
+        folder = Folder(tmp_path)
+        downloads = Downloads(
+            Client(), "http://archive.example", folder, lambda *_: False, Progress()
+        )
+        with pytest.raises(Unavailable, match="banned"):
+            await downloads.obtain(wanted("klines")[2])
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(run()) == set()
+
+
+def test_a_fetch_that_is_stopped_as_it_begins_stops():
+    cancellation, stopped = Cancellation(), threading.Event()
+    cancellation.cancel()
+    cancellation.stop_by(stopped.set)
+    assert stopped.is_set()
 
 
 def test_a_fetch_that_was_stopped_before_it_began_asks_nothing(bring, server):
