@@ -113,9 +113,16 @@ def missing_files(fetched: Sequence[Fetched], today: date) -> Iterator[str]:
                 reasons.setdefault(vision.why_missing(one.archive, today), []).append(one.archive)
         for why, missing in reasons.items():
             yield f"Not in the archive: {series.name} of {_listed(missing)} ({why})."
-    if fetched and all(one.missing for one in fetched):
-        symbol = fetched[0].archive.symbol
-        yield f"Nothing of {symbol} is there for these days: check how the symbol is spelled."
+
+
+def nothing_there(fetched: Sequence[Fetched], today: date) -> str:
+    """Return a sentence if the archive has none of the files, empty if it has some."""
+    if not fetched or not all(one.missing for one in fetched):
+        return ""
+    said = f"Nothing of {fetched[0].archive.symbol} is there for these days"
+    reasons = {vision.why_missing(one.archive, today) for one in fetched}
+    spelled = ": check how the symbol is spelled" if vision.NEVER_THERE in reasons else ""
+    return f"{said}{spelled}."
 
 
 def _listed(missing: Sequence[Archive]) -> str:

@@ -15,7 +15,14 @@ from app.backfills import (
     backfill_works,
     outcomes_of,
 )
-from app.fetches import ClientMaker, FetchStopped, FetchWish, fetch_files, missing_files
+from app.fetches import (
+    ClientMaker,
+    FetchStopped,
+    FetchWish,
+    fetch_files,
+    missing_files,
+    nothing_there,
+)
 from app.settings import Settings
 from ingest.adapters.adapter import Adapter
 from ingest.backfill import Progress as Requests
@@ -29,7 +36,7 @@ from ingest.store import Store
 
 
 class Failed(Exception):
-    """Nothing could be loaded; the message is a sentence that says why."""
+    """It ended early, or nothing could be loaded; the message is a sentence that says why."""
 
 
 @dataclass(slots=True)
@@ -78,7 +85,7 @@ class Work(Protocol):
         """What is loaded, for readers."""
 
     def run(self, place: Place, report: Report, now: datetime) -> None:
-        """Load it; raises `Cancelled`, or `Failed` where nothing could be loaded."""
+        """Load it; raises `Cancelled`, or `Failed` where it ended early or nothing came."""
 
     def cancel(self) -> None:
         """Stop it, from another thread."""
@@ -103,7 +110,7 @@ class FetchWork:
 
     def run(self, place: Place, report: Report, now: datetime) -> None:
         """Fetch and load the files."""
-        progress, fetched = Downloads(), list[Fetched]()
+        progress, fetched, stopped = Downloads(), list[Fetched](), ""
 
         def show() -> None:
             report.part = progress.part_done
@@ -125,11 +132,13 @@ class FetchWork:
                     fetched.append(one)
                     report.rows += one.loaded.added if one.loaded else 0
             except FetchStopped as e:
-                report.failed = str(e)
-        report.notes = [*self._wish.notes, *missing_files(fetched, now.date())]
-        report.failed = report.failed or _first_failure(fetched)
-        if report.failed and not any(one.loaded for one in fetched):
-            raise Failed(report.failed)
+                stopped = str(e)
+        today = now.date()
+        report.notes = [*self._wish.notes, *missing_files(fetched, today)]
+        report.failed = _first_failure(fetched)
+        in_vain = "" if any(one.loaded for one in fetched) else report.failed
+        if failed := stopped or in_vain or nothing_there(fetched, today):
+            raise Failed(failed)
 
     def cancel(self) -> None:
         """Stop the downloads."""

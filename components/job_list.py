@@ -129,10 +129,10 @@ def _button(job: Job) -> list[Component]:
     match job.state:
         case "waiting" | "running":
             action, label = "cancel", "Cancel"
-        case "cancelled" | "failed":
-            action, label = "again", "Start again"
-        case _:
+        case "done" if not job.error:
             return []
+        case _:
+            action, label = "again", "Start again"
     return [
         html.Button(
             label,
@@ -154,7 +154,7 @@ _STATES = {
 
 
 def _said(job: Job) -> str:
-    said = [_STATES[job.state]]
+    said = ["Done but for what failed" if _is_partly_done(job) else _STATES[job.state]]
     if job.state == "running":
         said.append(f"{job.part:.0%}")
     if job.detail and job.state != "waiting":
@@ -164,6 +164,10 @@ def _said(job: Job) -> str:
     if job.seconds_left is not None:
         said.append(f"about {duration(job.seconds_left)} left")
     return " · ".join(said)
+
+
+def _is_partly_done(job: Job) -> bool:
+    return job.state == "done" and bool(job.error)
 
 
 def _notes(notes: Sequence[str]) -> list[Component]:

@@ -167,14 +167,14 @@ def logged_above() -> Iterator[None]:
 
 def _report(store: "Store", fetched: "Sequence[Fetched]", folder: "Folder", today: "date") -> None:
     """Show what came, what is not in the archive, and what failed."""
-    from app.fetches import LISTED, missing_files
+    from app.fetches import LISTED, missing_files, nothing_there
 
     console = output()
     loaded = [one.loaded for one in fetched if one.loaded]
     if fetched:
         _print_files(console, fetched)
     print_summary(console, loaded, store)
-    for line in missing_files(fetched, today):
+    for line in filter(None, (*missing_files(fetched, today), nothing_there(fetched, today))):
         typer.echo(line, err=True)
     failed = [one for one in fetched if one.failed]
     for one in failed[:LISTED]:

@@ -14,6 +14,9 @@ LICENCE = "Binance's archive is under CC BY-NC-SA 4.0: not for commercial use."
 TERMS = "https://github.com/binance/binance-public-data"
 EXCHANGE = "binance"
 
+NEVER_THERE = "not traded then, or a hole in the archive"
+"""Why a file of the past is likely not there."""
+
 _ROOT = "data/futures/um"
 _DAY = timedelta(days=1)
 _MONTHLY_INTERVALS = frozenset({"3d", "1w", "1mo"})
@@ -153,7 +156,7 @@ def why_missing(archive: Archive, today: date) -> str:
         return "not published yet; a month's file comes about the first Monday of the next month"
     if not archive.monthly and archive.stop >= today - _DAY:
         return "not published yet; a day's file comes on the next day"
-    return "not traded then, or a hole in the archive"
+    return NEVER_THERE
 
 
 def parse_series(text: str) -> tuple[Series, ...]:

@@ -258,6 +258,32 @@ def test_a_file_that_can_not_be_had_fails_the_others_not(jobs, archive, store):
     assert count(store, "open_interest") == 4 * (DAYS - 1)
 
 
+def test_an_archive_that_goes_away_fails_the_job_which_keeps_what_has_come(jobs, archive, store):
+    archive.answer("BTCUSDT-metrics-2024-02-20.zip", status(451))
+    job = ended(jobs, jobs.add_fetch(*METRICS))
+    assert job.state == "failed"
+    assert "451" in job.error
+    assert job.part < 1.0
+    assert job.rows == count(store, "open_interest") == 4 * 21
+    assert ended(jobs, jobs.again(job.number)).state == "done"
+    assert count(store, "open_interest") == 4 * DAYS
+
+
+def test_a_symbol_that_the_archive_has_not_fails_with_its_sentence(jobs):
+    job = ended(jobs, jobs.add_fetch("FOOUSDT", *METRICS[1:]))
+    assert job.state == "failed"
+    assert job.error == (
+        "Nothing of FOOUSDT is there for these days: check how the symbol is spelled."
+    )
+    assert [note[:37] for note in job.notes] == ["Not in the archive: metrics of 2024-0"]
+
+
+def test_days_that_are_not_published_yet_are_no_wrong_symbol(jobs):
+    job = ended(jobs, jobs.add_fetch("BTCUSDT", "metrics", "2026-03-09", "2026-03-10"))
+    assert (job.state, job.error) == ("failed", "Nothing of BTCUSDT is there for these days.")
+    assert "not published yet" in job.notes[0]
+
+
 def test_a_symbol_that_the_exchange_has_not_fails_with_its_sentence(jobs):
     job = ended(jobs, jobs.add_backfill("bybit", "NONEUSDT", 1))
     assert job.state == "failed"

@@ -199,6 +199,13 @@ def test_a_job_offers_what_can_be_done_with_it(state, action):
     assert [getattr(button, "data-action") for button in buttons] == ([action] if action else [])
 
 
+def test_a_job_of_which_a_part_failed_says_so_and_can_be_started_again():
+    (job,) = job_list([Job(state="done", error="A file failed.", seconds_left=None)])
+    assert "Done but for what failed" in text(job)
+    (button,) = found(job, type="button")
+    assert getattr(button, "data-action") == "again"
+
+
 def test_a_job_tells_its_error_and_what_there_is_not():
     notes = ("Not in the archive: metrics of 2024-02-29.",)
     (job,) = job_list([Job(state="failed", error="No answer.", notes=notes)])
