@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.parameters import ExchangesQuery, Symbol
 from app.errors import UnknownExchange
@@ -13,10 +13,9 @@ from app.live.feed import LiveFeed, Wanted
 from app.live.market_states import MarketStates
 from app.live.sockets import Sockets, Texts
 from ingest.adapters import ADAPTERS
+from ingest.symbols import split_symbol
 
 MOST_SYMBOLS = 50
-
-_SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
 
 
 class LiquidationsQuery(ExchangesQuery):
@@ -89,7 +88,8 @@ def _changes(feed: LiveFeed, states: MarketStates, symbol: str) -> Iterator[Text
 
 
 def _symbol(text: str) -> str:
-    try:
-        return _SYMBOL.validate_python(text)
-    except ValueError:
-        raise ValueError(f"symbols must be like BTCUSDT,ETHUSDT, but one is {text!r}") from None
+    """Return a symbol as it is told of; none that could not be collected will ever be."""
+    symbol = text.upper()
+    if split_symbol(symbol) is None:
+        raise ValueError(f"symbols must be like BTCUSDT,ETHUSDT, but one is {text!r}")
+    return symbol

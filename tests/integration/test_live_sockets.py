@@ -166,6 +166,8 @@ def test_a_client_gets_what_it_wants(server, query, wanted):
     [
         ("/ws/liquidations?exchanges=bybit,ftx", "exchanges must be among binance, bybit, okx, "),
         ("/ws/liquidations?symbols=BTC/USDT", "symbols must be like BTCUSDT,ETHUSDT, but one is"),
+        ("/ws/liquidations?symbols=ETHUSDT,btc", "like BTCUSDT,ETHUSDT, but one is 'btc'"),
+        ("/ws/liquidations?symbols=BTCUSD", "like BTCUSDT,ETHUSDT, but one is 'BTCUSD'"),
         (f"/ws/liquidations?symbols={','.join(f'A{i}USDT' for i in range(51))}", "at most 50"),
         ("/ws/liquidations?symbol=BTCUSDT", "there is no parameter symbol"),
         ("/ws/changes", "symbol is missing"),
