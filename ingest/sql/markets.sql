@@ -1,13 +1,25 @@
 -- Markets with candles, and what else is stored of each.
-WITH candle_counts AS (
+WITH interval_counts AS (
+    -- By interval first: counting millions then takes half as long, and live data change them often.
     SELECT
         exchange,
         symbol,
-        list(DISTINCT interval_seconds ORDER BY interval_seconds) AS intervals,
-        min(open_time)                                            AS first,
-        max(candle_stop(open_time, interval_seconds))             AS last,
-        count(*)                                                  AS rows
+        interval_seconds,
+        min(open_time)                                AS first,
+        candle_stop(max(open_time), interval_seconds) AS last,
+        count(*)                                      AS rows
     FROM candles
+    GROUP BY exchange, symbol, interval_seconds
+),
+candle_counts AS (
+    SELECT
+        exchange,
+        symbol,
+        list(interval_seconds ORDER BY interval_seconds) AS intervals,
+        min(first)                                       AS first,
+        max(last)                                        AS last,
+        sum(rows)::BIGINT                                AS rows
+    FROM interval_counts
     GROUP BY exchange, symbol
 ),
 open_interest_counts AS (
