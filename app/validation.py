@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+_LONGEST = 200  # of what was found: the beginning of a long line says as much as the whole
+
 
 def sentence(error: ValidationError, called: Callable[[str], str] = str) -> str:
     """Return what was expected and what was found, ``port must be …, but is 'abc'``.
@@ -27,7 +29,14 @@ def _of_problem(problem: ErrorDetails, called: Callable[[str], str]) -> str:
         return f"{name} is missing"
     if problem["type"] == "secret":  # what was found is not to be seen in a log
         return f"{name} {_complaint(problem['msg'])}"
-    return f"{name} {_complaint(problem['msg'])}, but is {problem['input']!r}"
+    found = _shortened(repr(problem["input"]))
+    if problem["type"] == "json_invalid":  # and so has no fields
+        return f"no JSON: {found}"
+    return f"{name} {_complaint(problem['msg'])}, but is {found}".lstrip()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _complaint(message: str) -> str:

@@ -32,6 +32,7 @@ class Request(BaseModel):
         ({"rule": "coin"}, "rule must be 'candle' or 'taker', but is 'coin'"),
         ({"weights": {"5x": "a"}}, "weights.5x must be a valid number, but is 'a'"),
         ({"start": 2}, "start must be before stop, but is 2"),
+        ({"bins": "9" * 999 + "x"}, f"bins must be a valid integer, but is '{'9' * 199}…"),
         (
             {"bins": 0, "rule": 1},
             "bins must be greater than or equal to 1, but is 0; "
@@ -49,3 +50,17 @@ def test_fields_are_called_as_the_reader_calls_them():
     with pytest.raises(ValidationError) as caught:
         Request(bins=0)
     assert sentence(caught.value, "--{}".format).startswith("--bins must be")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "no JSON: '{'"),
+        ("[]", "must be an object, but is []"),
+        ("x" * 999, f"no JSON: '{'x' * 199}…"),
+    ],
+)
+def test_what_has_no_fields_is_told_without_a_name(text, expected):
+    with pytest.raises(ValidationError) as caught:
+        Request.model_validate_json(text)
+    assert sentence(caught.value) == expected

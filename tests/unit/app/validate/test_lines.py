@@ -48,8 +48,10 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path, cut):
     ("content", "sentence"),
     [
         (b"", "expected lines of a validation, found none"),
-        (b'{"kind":"other"}\n', "line 1: expected a line of a validation"),
-        (b"PAR1\x00\xff\n", "line 1: expected a line of a validation"),
+        (b'{"kind":"other"}\n', "line 1: expected a line of a validation, found input tag 'other'"),
+        (b"{}\n", "line 1: expected a line of a validation, found unable to extract tag"),
+        (b"time,price\n", "line 1: expected a line of a validation, found no JSON: b'time,price'"),
+        (b"PAR1\x00\xff\n", "line 1: expected a line of a validation, found no JSON"),
     ],
 )
 def test_another_file_is_refused(tmp_path, content, sentence):
