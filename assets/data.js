@@ -14,6 +14,7 @@
   const FIRST_WAIT = 500; // before a broken socket is opened anew, doubled by each failure [ms]
   const LONGEST_WAIT = 15000;
   const STEADY = 5000; // a socket that was open for longer was sound [ms]
+  const GONE = "The server does not answer, so what stands here may be old. Trying again…";
 
   let rows = []; // the newest first
   let known = new Set();
@@ -26,6 +27,7 @@
   let refusal = "";
   let failures = 0;
   let retry = 0; // the timer of the next try
+  let isGone = false; // the server
   let isPaused = false;
   let drawing = 0;
 
@@ -143,7 +145,9 @@
       : failures ? "broken" : "connecting";
     status.dataset.state = state;
     // Without the server nobody knows how exchanges are connected: what stands there is old.
-    byId("exchange-cards").classList.toggle("is-stale", state === "broken" && !refusal);
+    const isCut = state === "broken" && !refusal;
+    byId("exchange-cards").classList.toggle("is-stale", isGone || isCut);
+    byId("jobs").classList.toggle("is-stale", isGone);
     status.textContent = {
       off: simulated ? "Simulated" : "Not collecting: start with --collect",
       paused: waiting.length ? `Paused, ${waiting.length} new` : "Paused",
@@ -266,9 +270,26 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest && event.target.closest("button[data-action]");
     if (!button) return;
+    alive();
     const { action, number } = button.dataset;
     put("job-action", { data: { action, number: Number(number), at: Date.now() } });
   });
+
+  // Dash says nothing where nobody answers, and jobs would seem to run for ever.
+  function alive() {
+    if (!isHere()) return;
+    fetch("/health").then(() => hear(false), () => hear(true));
+  }
+
+  function hear(gone) {
+    if (gone === isGone) return;
+    isGone = gone;
+    if (gone) put("notice", { children: GONE });
+    else if (byId("notice").textContent === GONE) put("notice", { children: "" });
+    say();
+  }
+
+  document.addEventListener("submit", alive);
 
   function rest() {
     if (!isHere()) return;
@@ -286,5 +307,5 @@
   });
   follow();
 
-  dash.data = { recent, filter, progress };
+  dash.data = { recent, filter, progress, alive };
 })();

@@ -62,6 +62,8 @@ def _register_exchanges(
             simulated=stored.is_simulated(),
         )
 
+    in_browser(app, "data.alive", Input(ids.DATA_TICK, "n_intervals"), prevent_initial_call=True)
+
 
 def _register_coverage(app: Dash, pool: ThreadPoolExecutor, stored: StoredData) -> None:
     @app.callback(

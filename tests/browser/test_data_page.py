@@ -321,6 +321,26 @@ def test_what_can_not_be_loaded_is_said_and_what_an_exchange_does_not_keep_up_fr
     page.wait(lambda: "open interest of the last 30 days" in page.text("#backfill-limits"))
 
 
+def test_a_server_that_is_gone_is_said_until_it_answers(page):
+    page.open()
+    conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions | {"offline": True})
+    try:
+        page.click("#backfill-form button")
+        page.wait(lambda: "The server does not answer" in page.text("#notice"))
+        assert page.run("return document.querySelectorAll('.jobs.is-stale').length") == 1
+        assert page.find("#coverage").is_displayed()
+    finally:
+        page.driver.execute_cdp_cmd(
+            "Network.emulateNetworkConditions", conditions | {"offline": False}
+        )
+        page.driver.execute_cdp_cmd("Network.disable", {})
+    page.ask_again()
+    page.wait(lambda: not page.find("#notice-bar").is_displayed())
+    assert page.run("return document.querySelectorAll('.jobs.is-stale').length") == 0
+
+
 def test_the_simulated_market_takes_no_jobs_and_says_so(tmp_path, new_page):
     with installation(tmp_path / "first") as installed:
         fill(installed.store)
