@@ -13,14 +13,27 @@ from app.moment import MomentMap, known_at, moment_of
 from app.observed import load_positions
 from app.request import HeatmapRequest
 from app.settings import Settings
-from app.stored_book import LASTING, StoredBook, time64
+from app.stored_book import StoredBook, time64
 from app.stored_maps import plain_grid, read_maps
-from app.views import Grid, Maps, draw, draw_maps, grid_of, level_range
+from app.views import (
+    LARGEST,
+    Grid,
+    Maps,
+    draw,
+    draw_maps,
+    figures_of,
+    grid_of,
+    level_range,
+    told_span,
+)
 from components.view import HeatmapView
+from engine.summary import KeyFigures
 from ingest.coverage import MarketCoverage
+from ingest.liquidations import largest_liquidations
 from ingest.store import Store
 
 _VIEWS_BYTES = 300_000_000
+_FIGURES = 1000
 
 
 class Heatmaps(Protocol):
@@ -60,6 +73,7 @@ class StoredHeatmaps:
         self._maps: Memory[Maps] = Memory(_VIEWS_BYTES, nbytes, "maps")
         self._moments: Memory[MomentMap] = Memory(_VIEWS_BYTES, nbytes, "moments")
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes, "views")
+        self._figures: Memory[KeyFigures] = Memory(_FIGURES, lambda _: 1, "figures")
         self._lists: Memory[list[MarketCoverage]] = Memory(0, len, "markets")
         self._simulated = store.is_simulated()
 
@@ -193,16 +207,20 @@ class StoredHeatmaps:
         )
 
     def _draw_view(self, request: HeatmapRequest) -> HeatmapView:
-        shown = self._shown(request)
-        stop = request.stop + LASTING.item()
+        # Read first: what the figures are made of is then at least as new.
+        watermark = self._store.map_watermark(request.exchanges, request.symbol)
+        shown, maps = self._shown(request), self.maps(request)
+        start, stop = told_span(maps)
         liquidations = {
-            stored.book.exchange: self._store.liquidations(
-                stored.book.exchange, request.symbol, request.start, stop
+            stored.book.exchange: largest_liquidations(
+                self._store, stored.book.exchange, request.symbol, start, stop, limit=LARGEST
             )
             for stored in shown
         }
         positions = load_positions(self._store, list(liquidations), request)
-        return draw(self.maps(request), shown, liquidations, positions)
+        # Liquidations come far more often than bars, and change none of them.
+        figures = self._figures.get(request, lambda: figures_of(maps, shown), watermark)
+        return draw(maps, shown, liquidations, positions, figures)
 
     def _find_moment(
         self, request: HeatmapRequest, time: datetime, since: datetime | None, watermark: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from engine.market import Times
 from engine.summary import KeyFigures, key_figures, risk_edges
 from ingest.store import Arrays
 
-_LARGEST = 1500  # liquidations drawn; the rest are too small to see
+LARGEST = 1500
+"""Liquidations drawn; the rest are too small to see."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +103,23 @@ def draw(
     stored: Sequence[StoredBook],
     liquidations: Mapping[str, Arrays],
     positions: Positions,
+    figures: KeyFigures,
 ) -> HeatmapView:
-    """Return maps with what a picture shows beside them."""
+    """Return maps with what a picture shows beside them.
+
+    Parameters
+    ----------
+    maps : Maps
+        The maps.
+    stored : sequence of StoredBook
+        The books that they are of.
+    liquidations : mapping of str to Arrays
+        By exchange, its `LARGEST` of `told_span`, oldest first.
+    positions : Positions
+        Those observed.
+    figures : KeyFigures
+        From `figures_of`.
+    """
     heatmap = maps.whole
     times = heatmap.times
     leading = _leading(stored, times)
@@ -117,9 +133,9 @@ def draw(
         parts=maps.parts,
         candles=_candles(leading.candles, times),
         candle_exchange=leading.book.exchange,
-        liquidations=_largest(liquidations, times[0], _told_until(times, maps)),
+        liquidations=_largest(liquidations),
         gaps=tuple(gap for each in stored for gap in _gaps(each, first, last)),
-        key_figures=_figures(stored, leading.book, times[-1]),
+        key_figures=figures,
         data_stop=maps.data_stop,
         crossing_price=maps.crossing_price,
         assumed_margin=maps.assumed_margin,
@@ -222,16 +238,22 @@ def _price_range(request: HeatmapRequest, candles: Candles) -> tuple[float, floa
     return shown_range(float(candles.low.min()), float(candles.high.max()))
 
 
-def _told_until(times: Times, maps: Maps) -> np.datetime64:
-    """Return until when realised liquidations are shown: at the data's end, those since, too."""
-    # The bar that they belong to is mapped when it has ended.
-    stop: np.datetime64 = times[-1]
-    return stop + LASTING if stop >= maps.data_stop else stop
+def told_span(maps: Maps) -> tuple[datetime, datetime]:
+    """Return from and until when realised liquidations are shown: at the data's end, those since.
+
+    The bar that they belong to is mapped when it has ended.
+    """
+    times = _edges(maps)
+    stop = times[-1] + LASTING if times[-1] >= maps.data_stop else times[-1]
+    start, stop = (time.astype("datetime64[us]").item() for time in (times[0], stop))
+    return start.replace(tzinfo=UTC), stop.replace(tzinfo=UTC)
 
 
-def _largest(
-    by_exchange: Mapping[str, Arrays], start: np.datetime64, stop: np.datetime64
-) -> Liquidations:
+def _edges(maps: Maps) -> Times:
+    return next(iter(maps.parts.values())).times
+
+
+def _largest(by_exchange: Mapping[str, Arrays]) -> Liquidations:
     """Return the largest realised liquidations, oldest first."""
     names = ("time", "price", "notional", "side")
     columns = {
@@ -240,9 +262,7 @@ def _largest(
     exchange = np.repeat(
         np.array(list(by_exchange), np.str_), [rows["time"].size for rows in by_exchange.values()]
     )
-    within = (columns["time"] >= start) & (columns["time"] < stop)
-    columns["notional"] = np.where(within, columns["notional"], 0.0)
-    kept = np.argsort(columns["notional"], kind="stable")[-_LARGEST:]
+    kept = np.argsort(columns["notional"], kind="stable")[-LARGEST:]
     kept = kept[columns["notional"][kept] > 0.0]
     kept = kept[np.argsort(columns["time"][kept], kind="stable")]
     return Liquidations(
@@ -271,8 +291,10 @@ def _gaps(
             yield max(start, first), min(stop, last)
 
 
-def _figures(stored: Sequence[StoredBook], leading: LevelBook, stop: np.datetime64) -> KeyFigures:
-    """Return the key figures of all levels that are known at ``stop``."""
+def figures_of(maps: Maps, stored: Sequence[StoredBook]) -> KeyFigures:
+    """Return the key figures of all levels that are known at the maps' end."""
+    times = _edges(maps)
+    leading, stop = _leading(stored, times).book, times[-1]
     ended = int(
         np.searchsorted(leading.open_time + np.timedelta64(leading.interval), stop, "right")
     )

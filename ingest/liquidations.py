@@ -104,6 +104,27 @@ def latest_liquidations(
         return unmasked(cursor.execute(statement("latest_liquidations"), parameters).fetchnumpy())
 
 
+def largest_liquidations(
+    store: Store, exchange: str, symbol: str, start: datetime, stop: datetime, *, limit: int
+) -> Arrays:
+    """Return the ``limit`` largest liquidations with ``start <= time < stop``, oldest first.
+
+    Returns
+    -------
+    dict of ndarray, shape (n,)
+        As `latest_liquidations`.
+    """
+    parameters = {
+        "exchange": exchange,
+        "symbol": symbol,
+        "start": naive(start),
+        "stop": naive(stop),
+        "limit": limit,
+    }
+    with store.cursor() as cursor:
+        return unmasked(cursor.execute(statement("largest_liquidations"), parameters).fetchnumpy())
+
+
 def recent_liquidations(
     store: Store, exchange: str | None = None, symbol: str | None = None, *, limit: int
 ) -> Arrays:

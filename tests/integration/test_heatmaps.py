@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
+import app.views
 from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
@@ -215,6 +216,40 @@ def test_realised_liquidations_of_the_window_come_along(heatmaps):
     assert view.liquidations.side.tolist() == [1, -1, 1, 1, -1]
     assert_array_equal(view.liquidations.time, times(5, offset=300))
     assert heatmaps.view(request(stop=START + 200 * STEP)).liquidations.time.size == 0
+
+
+def test_the_largest_realised_liquidations_of_the_window_are_shown(store, heatmaps):
+    def add(exchange, at, quantity):
+        rows = {"time": at, "side": 1, "quantity": quantity, "price": 100.0}
+        store.add_liquidations({"exchange": exchange, "symbol": "BTCUSDT"} | rows)
+
+    second = np.timedelta64(1, "s")
+    small, large = np.arange(1500.0) + 1e6, np.arange(700.0) + 1e7
+    add("binance", times(1, offset=110) + np.arange(1500) * second, small)
+    add("bybit", times(1, offset=120) + np.arange(700) * second, large)
+    add("binance", times(1, offset=99) + np.arange(300) * second, np.full(300, 1e8))
+    add("bybit", times(1, offset=500) + np.arange(300) * second, np.full(300, 1e8))
+    shown = heatmaps.view(request()).liquidations
+    assert (shown.exchange == "bybit").sum() == 700
+    wanted = np.concatenate((small[700:], large)) * 100.0
+    assert_array_equal(np.sort(shown.notional), wanted)
+    assert (np.diff(shown.time) >= np.timedelta64(0)).all()
+
+
+def test_a_liquidation_draws_no_levels_anew(store, heatmaps, monkeypatch):
+    drawn, rasterise = [], app.views.rasterise
+    monkeypatch.setattr(app.views, "rasterise", lambda *a: drawn.append(1) or rasterise(*a))
+    before = heatmaps.view(request())
+    count = len(drawn)
+    new = {"time": times(1, offset=320), "side": 1, "quantity": 1.0, "price": 50_000.0}
+    store.add_liquidations({"exchange": "binance", "symbol": "BTCUSDT"} | new)
+    after = heatmaps.view(request())
+    assert after.liquidations.time.size == before.liquidations.time.size + 1
+    assert after.key_figures == before.key_figures
+    assert len(drawn) == count > 0
+    sample = {"time": times(1, offset=490) + np.timedelta64(1, "s"), "open_interest": 5000.0}
+    store.add_open_interest({"exchange": "binance", "symbol": "BTCUSDT"} | sample)
+    assert heatmaps.view(request()).key_figures != before.key_figures
 
 
 def test_key_figures_are_of_the_windows_end(heatmaps):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ingest.liquidations import (
+    largest_liquidations,
     latest_liquidations,
     liquidation_spans,
     liquidation_sums,
@@ -85,3 +86,14 @@ def test_the_latest_come_first_and_small_ones_are_left_out(store):
     assert latest()["side"].tolist() == [1, -1, 1]
     assert latest(limit=2)["notional"].tolist() == [400.0, 200.0]
     assert latest(least_notional=150.0)["notional"].tolist() == [400.0, 200.0]
+
+
+def test_the_largest_come_oldest_first(store):
+    def largest(limit, start=START, stop=START + 24 * HOUR):
+        found = largest_liquidations(store, "binance", "BTCUSDT", start, stop, limit=limit)
+        return list(zip(found["notional"].tolist(), found["side"].tolist(), strict=True))
+
+    assert largest(10) == [(100.0, 1), (200.0, -1), (400.0, 1)]
+    assert largest(2) == [(200.0, -1), (400.0, 1)]
+    assert largest(2, stop=START + 2 * HOUR) == [(100.0, 1), (200.0, -1)]
+    assert largest(1, start=START + 2 * HOUR) == [(400.0, 1)]
