@@ -182,14 +182,14 @@ _NUMBER = {
     "valueFormatter": {"function": "d3.format(',')(params.value)"},
 }
 _COLUMNS: list[dict[str, Any]] = [
-    {"field": "symbol", "headerName": "Symbol", "minWidth": 98, "flex": 1.1},
+    {"field": "symbol", "headerName": "Symbol", "minWidth": 94, "flex": 1.1},
     {"field": "exchange", "headerName": "Exchange", "minWidth": 94},
-    {"field": "kind", "headerName": "Kind", "minWidth": 96, "flex": 1.1},
+    {"field": "kind", "headerName": "Kind", "minWidth": 102, "flex": 1.1},
     {"field": "interval", "headerName": "Bars", "minWidth": 64, "flex": 0.6},
     {"field": "first", "headerName": "From (UTC)", "minWidth": 126, "flex": 1.3},
     {"field": "last", "headerName": "To (UTC)", "minWidth": 126, "flex": 1.3},
-    {"field": "rows", "headerName": "Rows", "minWidth": 80, **_NUMBER},
-    {"field": "gaps", "headerName": "Gaps", "minWidth": 66, "flex": 0.7, **_NUMBER},
+    {"field": "rows", "headerName": "Rows", "minWidth": 74, **_NUMBER},
+    {"field": "gaps", "headerName": "Gaps", "minWidth": 64, "flex": 0.7, **_NUMBER},
     {
         "field": "missing",
         "headerName": "Missing",

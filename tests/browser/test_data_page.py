@@ -128,6 +128,19 @@ def test_a_small_screen_shows_all_without_scrolling_sideways(page, width):
         assert page.find(selector).rect["width"] > width / 3
 
 
+def test_a_laptop_shows_all_columns_of_the_table(page):
+    page.driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": 1400, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    page.open()
+    page.wait(lambda: page.rows)
+    assert page.run(
+        "const seen = document.querySelector('#coverage .ag-center-cols-viewport');"
+        "return seen.scrollWidth <= seen.clientWidth"
+    )
+
+
 def test_every_control_has_a_name_and_can_be_reached_by_keys(page):
     page.open()
     # The table's guards only pass the focus on.
