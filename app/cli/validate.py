@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from app.settings import Settings
-    from app.validate.lines import Line, RunLine
+    from app.validate.lines import Line, LinesFile, RunLine
     from app.validate.maps import Terms
     from app.validate.run import Comparison
     from ingest.live.collector import Collector
@@ -70,11 +70,12 @@ def hyperliquid(
     """
     from app.request import assumed_model
     from ingest.store import Store
+    from ingest.symbols import split_symbol
 
+    if split_symbol(symbol.strip().upper()) is None:
+        raise ValueError(f"--symbol must be one, like BTCUSDT, but is {symbol!r}")
     settings = load_settings(database=database, collect_symbols=symbol)
     assumed_model(model, profile, "")  # says what is wrong before anything is asked for
-    if len(settings.collect_symbols) != 1:
-        raise ValueError(f"--symbol must be one, like BTCUSDT, but is {symbol!r}")
     if not settings.hyperliquid_users:
         raise ValueError(
             "LIQHEAT_HYPERLIQUID_USERS must name users to follow, by their addresses, but is empty"
@@ -145,7 +146,6 @@ def _validate(
 ) -> None:
     from app.heatmaps import StoredHeatmaps
     from app.live.collecting import make_collector
-    from app.validate.lines import LinesFile
     from app.validate.run import EXCHANGE, Comparison
 
     collected = dict.fromkeys((*terms.exchanges, EXCHANGE))
@@ -153,7 +153,7 @@ def _validate(
     start = datetime.now(UTC)
     with (
         closing(StoredHeatmaps(store, settings)) as heatmaps,
-        LinesFile(folder, terms.symbol, start) as file,
+        _new_file(folder, terms.symbol, start) as file,
     ):
         comparison = Comparison(store, heatmaps, terms, start, file)
         comparison.begin()
@@ -165,6 +165,15 @@ def _validate(
     typer.echo(f"All that was compared is in {file.path}.", err=True)
     if stopped_by == signal.SIGINT:
         raise KeyboardInterrupt
+
+
+def _new_file(folder: Path, symbol: str, start: datetime) -> "LinesFile":
+    from app.validate.lines import LinesFile
+
+    try:
+        return LinesFile(folder, symbol, start)
+    except OSError as e:
+        raise ValueError(f"{e.filename}: {e.strerror}. Choose another folder with --folder.") from e
 
 
 async def _run(collector: "Collector", comparison: "Comparison", seconds: float) -> int | None:

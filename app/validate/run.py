@@ -33,6 +33,9 @@ EXCHANGE = "hyperliquid"
 AGAIN = timedelta(hours=1)
 """How often the same position is compared."""
 
+_TELLS_APART = ("time", "side", "quantity", "price", "trade_id")
+"""What two liquidations of an exchange differ in."""
+
 _REACH_BACK = timedelta(minutes=10)  # longer than anything waits for its bar
 
 
@@ -183,7 +186,7 @@ class Comparison:
         for exchange in self.terms.exchanges:
             found = self.store.liquidations(exchange, self.terms.symbol, since, now)
             for row in _rows(found):
-                key = (exchange, *(row[name] for name in ("time", "side", "quantity", "price")))
+                key = (exchange, *(row[name] for name in _TELLS_APART))
                 # The candle that it fell in must have come, too.
                 bar = floor(_aware(row["time"]))
                 if key in self._liquidations or not (last or now >= bar + BAR + PATIENCE):

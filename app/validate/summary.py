@@ -71,7 +71,9 @@ class Positions(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     compared: int
-    outside: int = Field(description="liquidated further away than the zones reach")
+    outside: int = Field(
+        description="liquidated further away than the zones reach, or on the price's other side"
+    )
     without_price: int = Field(description="never liquidated")
     without_map: int
     by_count: Score | None
@@ -90,6 +92,8 @@ class Liquidations(BaseModel):
 
     happened: int
     compared: int
+    without_map: int = 0
+    without_candle: int = Field(0, description="whose candle had not come by the run's end")
     score: Score | None
 
 
@@ -172,9 +176,9 @@ def _positions(lines: "list[PositionLine]", maps: "dict[datetime, MapLine]") -> 
 
 def _correlation(compared: "list[PositionLine]", maps: "dict[datetime, MapLine]") -> float | None:
     """Return the rank correlation over the buckets of both sides, by distance from the price."""
-    if not compared:
-        return None
     known = [(one, maps[one.as_of]) for one in compared if one.as_of in maps]
+    if not known:
+        return None
     mapped = np.mean([line.notional for _, line in known], axis=0)
     observed = np.zeros(mapped.size)
     for one, _ in known:
@@ -194,5 +198,7 @@ def _liquidations(lines: "list[LiquidationLine]") -> Liquidations:
     return Liquidations(
         happened=len(lines),
         compared=len(compared),
+        without_map=sum(one.result == "no map" for one in lines),
+        without_candle=sum(one.result == "no candle" for one in lines),
         score=score(hot, [one.covered or 0.0 for one in compared], np.ones(len(hot))),
     )

@@ -25,8 +25,9 @@ def told(run: RunLine, summary: Summary) -> Iterator[str]:
 def _of_positions(found: Positions, within: float) -> Iterator[str]:
     yield f"Positions compared: {found.compared:,}, each user's on a side once."
     yield (
-        f"  Not compared: {found.outside:,} are liquidated further away than {within:.1%}, "
-        f"{found.without_price:,} never, and of {found.without_map:,} there was no map."
+        f"  Not compared: {found.outside:,} are liquidated further away than {within:.1%} or on "
+        f"the price's other side, {found.without_price:,} never, and of {found.without_map:,} "
+        "there was no map."
     )
     if found.coverage is not None:
         yield f"  The maps knew {found.coverage:.1%} of the open interest on average."
@@ -60,6 +61,11 @@ def _of_liquidations(found: Liquidations) -> Iterator[str]:
         f"Liquidations compared: {found.compared:,} of {found.happened:,}; what falls together "
         "in a bar and bucket counts once."
     )
+    if found.without_candle or found.without_map:
+        yield (
+            f"  Not compared: of {found.without_candle:,} the candle had not come, and of "
+            f"{found.without_map:,} there was no map."
+        )
     if found.score is None:
         yield "  No verdict: nothing was compared."
         return

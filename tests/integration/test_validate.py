@@ -240,7 +240,11 @@ def test_without_users_it_says_which_setting_names_them(tmp_path, monkeypatch, c
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--symbol", "BTCUSDT,ETHUSDT"], "--symbol must be one"),
+        (["--symbol", "BTCUSDT,ETHUSDT"], "--symbol must be one, like BTCUSDT, but is 'BTCUSDT,"),
+        (["--symbol", "B@D"], "--symbol must be one, like BTCUSDT, but is 'B@D'"),
+        (["--symbol", ""], "--symbol must be one, like BTCUSDT, but is ''"),
+        (["--folder", "/dev/null"], "/dev/null: File exists. Choose another folder with --folder."),
+        (["--folder", "/dev/null/x"], "directory. Choose another folder with --folder."),
         (["--model", "tarot"], "model must be one of"),
         (["--exchanges", "gate"], "--exchanges must be of"),
     ],

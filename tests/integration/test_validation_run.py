@@ -205,6 +205,24 @@ def test_liquidations_are_compared_with_the_share_of_their_candle_that_is_hot(st
     assert summary.score.covered == pytest.approx(3 / 40)
 
 
+def test_liquidations_that_only_the_exchanges_id_tells_apart_are_each_written_down(store, tmp_path):
+    market = {"exchange": "hyperliquid", "symbol": "BTCUSDT"}
+    time = np.datetime64((NOON + 4 * STEP).replace(tzinfo=None), "us")
+    store.add_liquidations(
+        market
+        | {
+            "time": np.array([time, time]),
+            "side": np.ones(2, np.int8),
+            "quantity": np.ones(2),
+            "price": np.array([1000.0, 1000.0]),
+            "trade_id": np.array([7, 8]),
+        }
+    )
+    lines = compared(store, tmp_path, LATER, LATER, LATER)
+    found = summarise(lines).liquidations
+    assert (found.happened, found.compared) == (2, 1)
+
+
 def test_positions_that_know_nothing_of_the_map_hit_what_the_zones_cover(store, tmp_path):
     rng = np.random.default_rng(3)
     sides = rng.choice([1, -1], 800)

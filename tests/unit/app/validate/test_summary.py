@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.validate.lines import LiquidationLine, MapLine, PositionLine, RunLine
-from app.validate.summary import Score, score, summarise
+from app.validate.summary import Score, Summary, score, summarise
 from app.validate.words import told, verdict
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -110,9 +110,12 @@ def test_liquidations_that_fall_together_count_once():
             happened(1, hot=True, bucket=4),
             happened(1, hot=True, exchange="bybit"),
             happened(1, hot=None, result="no map"),
+            happened(2, hot=None, result="no candle"),
+            happened(3, hot=None, result="no candle"),
         ]
     ).liquidations
-    assert (found.happened, found.compared) == (7, 5)
+    assert (found.happened, found.compared) == (9, 5)
+    assert (found.without_map, found.without_candle) == (1, 2)
     assert found.score.share == pytest.approx(3 / 5)
 
 
@@ -137,6 +140,23 @@ def test_nothing_observed_is_told_without_figures():
     lines = "\n".join(told(RUN, summarise([RUN])))
     assert lines.count("No verdict: nothing was compared.") == 2
     assert "nan" not in lines
+
+
+def test_why_liquidations_were_not_compared_is_told():
+    row = happened(0, hot=None, result="no candle")
+    lines = list(told(RUN, summarise([RUN, row, row, happened(1, hot=None, result="no map")])))
+    assert any(line.startswith("Liquidations compared: 0 of 3;") for line in lines)
+    assert "  Not compared: of 2 the candle had not come, and of 1 there was no map." in lines
+
+
+def test_a_summary_that_was_written_before_there_were_more_figures_is_read():
+    old = summarise([RUN]).model_dump()
+    del old["liquidations"]["without_map"], old["liquidations"]["without_candle"]
+    assert Summary.model_validate(old) == summarise([RUN])
+
+
+def test_positions_without_the_lines_of_their_maps_have_no_rank_correlation():
+    assert summarise([seen("a", hot=True)]).positions.rank_correlation is None
 
 
 def test_what_is_told_holds_number_share_interval_and_what_is_covered():
