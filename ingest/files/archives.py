@@ -99,19 +99,20 @@ def unpacked(path: Path, folder: Path, limits: Limits) -> Iterator[Path]:
     FileError
         If it is broken, encrypted, too large, or holds anything but one CSV file.
     """
-    if path.suffix not in (".zip", ".gz"):
+    packing = path.suffix.lower()
+    if packing not in (".zip", ".gz"):
         yield path
         return
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / "unpacked.csv"  # never a name from the archive
     try:
         try:
-            if path.suffix == ".zip":
+            if packing == ".zip":
                 _unzip(path, target, limits)
             else:
                 _gunzip(path, target, limits)
         except _BROKEN as e:
-            raise FileError(path, f"a whole {path.suffix[1:]} file", f"a broken one: {e}") from e
+            raise FileError(path, f"a whole {packing[1:]} file", f"a broken one: {e}") from e
         yield target
     finally:
         target.unlink(missing_ok=True)

@@ -59,7 +59,7 @@ class Staging:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, source: Source, file: Path) -> None:
         self._cursor, self._source, self._file = cursor, source, file
-        self._parquet = source.path.suffix == ".parquet"
+        self._parquet = source.path.suffix.lower() == ".parquet"
         run(cursor, "drop_staging")
         self._layout = self._stage()
         self.parameters: dict[str, Any] = {

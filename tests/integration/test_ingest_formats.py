@@ -213,6 +213,24 @@ def test_named_columns_come_in_any_order_and_form(store, tmp_path, form):
     assert np.isnan(bars.taker_buy_volume).all()
 
 
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet"])
+def test_endings_may_be_written_in_capitals(store, tmp_path, form):
+    path = tmp_path / f"candles.{form}"
+    rows = ["time,open,high,low,close,volume"]
+    rows += [f"2026-01-05 00:0{5 * k}:00,100,101,99,100,5" for k in range(2)]
+    write_form(path, text(rows))
+    path = path.rename(tmp_path / path.name.upper())
+    (loaded,) = ingest(store, path, Told("okx", "ETHUSDT", Kind.CANDLES))
+    assert loaded.added == 2
+
+
+def test_a_zip_s_ending_may_be_written_in_capitals(store, tmp_path):
+    path = write_klines(tmp_path, klines(3))
+    path = path.rename(path.with_suffix(".ZIP"))
+    (loaded,) = ingest(store, path)
+    assert loaded.added == 3
+
+
 def test_parquet_takes_numbers_and_dates_of_any_type(store, tmp_path):
     path = tmp_path / "interest.parquet"
     duckdb.sql(
