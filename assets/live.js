@@ -68,11 +68,15 @@
     if (wanted && lostAt !== null && Date.now() - lostAt >= GONE - 50) put("notice", { children: LOST });
   }
 
+  function found() {
+    lostAt = null;
+    if (byId("notice").textContent === LOST) put("notice", { children: "" });
+  }
+
   function told(state) {
     if (!state.watermark) return; // it says why it refuses
     failures = 0;
-    if (lostAt !== null && byId("notice").textContent === LOST) put("notice", { children: "" });
-    lostAt = null;
+    found();
     const isFirst = known.symbol !== state.symbol;
     if (isFirst || known.watermark !== state.watermark) {
       // What came before anybody listened came at an unknown time.
@@ -179,7 +183,10 @@
   // The switch is hidden where the server does not collect.
   function live(values, hidden) {
     wanted = !hidden && Boolean(values && values.length);
-    if (!wanted) lostAt = held = asked = null;
+    if (!wanted) {
+      held = asked = null;
+      found(); // nobody misses it
+    }
     connect();
     sign();
     askSoon();

@@ -383,6 +383,18 @@ def test_observed_positions_are_a_layer_where_there_are_any(serve, new_page, pag
     assert seen.errors() == []
 
 
+LOST = "The server no longer tells of new data; the picture may be old. Trying again…"
+
+
+def test_who_no_longer_follows_is_not_told_any_more_that_the_connection_is_lost(live, market):
+    open_and_follow(live, market, "?window=24h")
+    live.run(f"dash_clientside.set_props('notice', {{children: {LOST!r}}})")
+    live.wait(lambda: "no longer tells of new data" in live.text("#notice"))
+    live.tick("live", "live")
+    live.wait(lambda: sign(live) == "paused")
+    live.wait(lambda: not live.find("#notice-bar").is_displayed())
+
+
 def test_a_connection_that_stays_lost_is_said_and_the_picture_stays(live, market):
     open_and_follow(live, market, "?window=24h")
     market.changes.refuses = True
