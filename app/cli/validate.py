@@ -218,9 +218,14 @@ def _check_same(runs: "Sequence[RunLine]") -> None:
     if not runs:
         raise ValueError("the files must begin with the terms of a run, but none does")
     for name in ("symbol", "exchanges", "model", "within", "share", "step", "engine"):
-        found = {getattr(run, name) for run in runs}
+        found = {_in_words(getattr(run, name)) for run in runs}
         if len(found) > 1:
-            listed = " and ".join(sorted(map(str, found)))
+            listed = " and ".join(sorted(found))
             raise ValueError(
-                f"the runs must agree in {name} to be told together, but have {listed}"
+                f"the runs must agree in {name} to be told together, but have {listed}. Name files "
+                "that agree."
             )
+
+
+def _in_words(term: object) -> str:
+    return ", ".join(sorted(term)) if isinstance(term, tuple) else str(term)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 
 from app.cli import main
 from app.settings import variable
-from app.validate.lines import read_lines
+from app.validate.lines import LinesFile, read_lines
 from ingest.store import Store
 from tests import fake_rest
 from tests.fake_exchange.clock import until
@@ -23,6 +23,7 @@ from tests.fake_exchange.server import Happened
 from tests.fake_rest import millis
 from tests.integration.test_collect import fake_exchanges
 from tests.observed import COLD, HOT, STEP, add_quiet_market
+from tests.unit.app.validate.test_summary import NOON, RUN
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -259,18 +260,35 @@ def test_what_can_not_be_compared_is_said(tmp_path, monkeypatch, capsys, options
     assert not (tmp_path / "data" / "validation").exists()
 
 
-def test_runs_on_other_terms_are_not_told_together(tmp_path, capsys):
-    from app.validate.lines import LinesFile
-    from tests.unit.app.validate.test_summary import NOON, RUN
-
+def shown(folder, capsys, *runs):
+    """Return status, output and messages of showing runs on such terms together."""
     paths = []
-    for within in (0.2, 0.1):
-        with LinesFile(tmp_path, "BTCUSDT", NOON + timedelta(seconds=within * 100)) as file:
-            file.write(RUN.model_copy(update={"within": within}))
+    for terms in runs:
+        with LinesFile(folder, "BTCUSDT", NOON) as file:
+            file.write(RUN.model_copy(update=terms))
             paths.append(str(file.path))
     with pytest.raises(SystemExit) as exit_:
         main(["validate", "show", *paths])
-    assert exit_.value.code == 2
-    assert "must agree in within to be told together, but have 0.1 and 0.2" in (
-        capsys.readouterr().err
-    )
+    return exit_.value.code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("within", (0.2, 0.1), "0.1 and 0.2"),
+        ("engine", ("e", "f"), "e and f"),
+        ("exchanges", (("okx",), ("bybit", "okx")), "bybit, okx and okx"),
+    ],
+)
+def test_runs_on_other_terms_are_not_told_together(tmp_path, capsys, name, values, told):
+    code, _, errors = shown(tmp_path, capsys, *({name: value} for value in values))
+    assert code == 2
+    assert f"the runs must agree in {name} to be told together, but have {told}" in errors
+    assert "Name files that agree" in errors
+
+
+def test_the_same_exchanges_in_another_order_are_the_same_terms(tmp_path, capsys):
+    runs = ({"exchanges": ("okx", "bybit")}, {"exchanges": ("bybit", "okx")})
+    code, out, _ = shown(tmp_path, capsys, *runs)
+    assert code == 0
+    assert "against the map of okx, bybit" in out
