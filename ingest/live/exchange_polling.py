@@ -77,6 +77,7 @@ class ExchangePoller:
         self._complete: set[str] = set()
         self._limiters: dict[str, AsyncLimiter] = {}
         self._said: dict[str, str] = {}
+        self._stopping = False
 
     def health(self) -> Health:
         """Return how it answers; any thread may ask."""
@@ -87,11 +88,15 @@ class ExchangePoller:
         works = [self._tiers, self._interest, self._refill]
         if isinstance(self._adapter, ShowsPositions) and self._adapter.users:
             works.append(self._positions)
+        self._stopping = False
+        tasks = [asyncio.create_task(self._keep(work)) for work in works]
         try:
-            async with asyncio.TaskGroup() as group:
-                for work in works:
-                    group.create_task(self._keep(work))
+            await asyncio.wait(tasks)
         finally:
+            self._stopping = True
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._meter.stopped()
 
     async def _keep(self, work: Callable[[], Awaitable[float]]) -> None:
@@ -99,7 +104,8 @@ class ExchangePoller:
         name = work.__name__.lstrip("_")
         if work != self._tiers:
             await self._tried.wait()
-        while True:
+        # What fails just when it is cancelled raises its failure instead, and would go on.
+        while not self._stopping:
             try:
                 pause = await work()
             except duckdb.Error as e:
@@ -113,7 +119,8 @@ class ExchangePoller:
             else:
                 self._said.pop(name, None)
             self._tried.set()
-            await self._clock.sleep(pause)
+            if not self._stopping:
+                await self._clock.sleep(pause)
 
     def _symbols(self) -> list[str]:
         """Return what is wanted and can be had, as far as is known."""

@@ -458,6 +458,30 @@ def test_an_exchange_that_was_never_contacted_or_is_left_alone_is_off():
     asyncio.run(run())
 
 
+def test_what_fails_just_when_it_is_stopped_does_not_go_on(monkeypatch):
+    async def fail_when_cancelled(*_):
+        waiting.append(asyncio.current_task())
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise duckdb.IOException("IO Error: No space left on device") from None
+
+    waiting = []
+    monkeypatch.setattr("ingest.live.exchange_polling.backfill", fail_when_cancelled)
+
+    async def run():
+        with fake_rest.serving(["bybit"]) as servers, memory_store() as store:
+            async with HttpClient(Manners(rate=Rate(10_000), attempts=1)) as client:
+                adapter = make_adapter("bybit", rest_url=servers["bybit"].url)
+                poller = Poller(store, [adapter], ["BTCUSDT"], client, clock=Clock(NOW, servers))
+                task = asyncio.create_task(poller.run())
+                await until(lambda: len(waiting) == 2, "tiers and candles")
+                task.cancel()
+                await until(task.done, "the end")
+
+    asyncio.run(run())
+
+
 def test_an_exchange_of_which_only_the_stream_is_read_is_asked_for_its_markets_only(caplog):
     async def run():
         with memory_store() as store:
