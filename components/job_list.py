@@ -185,15 +185,18 @@ def fetch_form() -> dbc.Form:
         [
             html.H3("From Binance's archive"),
             html.P(
-                "Years of candles, open interest and funding. The archive is under CC BY-NC-SA "
-                "4.0: not for commercial use.",
+                "Candles of 5 minutes since 2020, open interest since September 2020 (most symbols "
+                "since December 2021), and funding. The archive is under CC BY-NC-SA 4.0: not for "
+                "commercial use.",
                 className="muted",
             ),
             html.Div(
                 [
                     _field("Symbol", _symbol_input(ids.FETCH_SYMBOL)),
                     _field("First day (UTC)", dbc.Input(id=ids.FETCH_START, type="date")),
-                    _field("Day after the last", dbc.Input(id=ids.FETCH_STOP, type="date")),
+                    _field(
+                        "Day after the last (else today)", dbc.Input(id=ids.FETCH_STOP, type="date")
+                    ),
                 ],
                 className="fields",
             ),

@@ -202,7 +202,9 @@ def ask_fetch(
     """Start a fetch as the form says it; return a sentence."""
     if not start:
         raise ValueError("choose the first day")
-    number = jobs.add_fetch(symbol or "", ",".join(kinds or ()), start[:10], (stop or "")[:10])
+    if not kinds:
+        raise ValueError("choose at least one kind of data")
+    number = jobs.add_fetch(symbol or "", ",".join(kinds), start[:10], (stop or "")[:10])
     return f"Job {number} was added."
 
 

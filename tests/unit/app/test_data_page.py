@@ -68,6 +68,7 @@ def test_the_forms_ask_as_they_are_filled_in():
     "ask",
     [
         lambda jobs: ask_fetch(jobs, None, None, None, None),
+        lambda jobs: ask_fetch(jobs, "BTCUSDT", [], "2024-01-01", None),
         lambda jobs: ask_backfill(jobs, None, None, None),
         lambda jobs: ask_backfill(jobs, "okx", "BTCUSDT", 1.5),
         lambda jobs: ask_action(jobs, {"action": "cancel", "number": "1"}),

@@ -234,9 +234,10 @@ def test_without_jobs_the_list_says_so():
     assert text(job_list([])) == "No jobs yet."
 
 
-def test_the_page_says_the_licence_before_anything_is_fetched():
+def test_the_page_says_licence_interval_and_limits_before_anything_is_fetched():
     said = text(data_page(html.Nav()))
     assert "CC BY-NC-SA 4.0: not for commercial use" in said
+    assert "Candles of 5 minutes since 2020, open interest since September 2020" in said
 
 
 def test_every_id_of_the_page_is_there_once():
