@@ -171,9 +171,12 @@ class BackfillWork:
         outcomes, progress = outcomes_of(works), Requests()
         report.notes = backfill_notes(outcomes)
 
+        def answered() -> int:
+            return progress.done - progress.dropped
+
         def show() -> None:
             report.part = progress.done / progress.total if progress.total else 0.0
-            report.detail = f"{progress.done:,} of {progress.total:,} requests"
+            report.detail = f"{answered():,} of {progress.total:,} requests"
             report.rows = sum(one.added for one in outcomes)
 
         async def ask() -> None:
@@ -189,6 +192,7 @@ class BackfillWork:
         finally:
             self._asking = None
             show()
+            report.part = answered() / progress.total if progress.total else 0.0
         if self._cancelled:
             raise Cancelled
         report.failed = " ".join(backfill_failures(outcomes))

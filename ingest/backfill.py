@@ -33,16 +33,25 @@ _LEEWAY = 0.25
 
 @dataclass(slots=True)
 class Progress:
-    """How far it is: requests done, and how many there are; ``changed`` is called then."""
+    """How far it is: requests done, and how many there are; ``changed`` is called then.
+
+    Those that are not to be made any more count as done; they are ``dropped``.
+    """
 
     done: int = 0
     total: int = 0
+    dropped: int = 0
     changed: Callable[[], None] = lambda: None
 
     def step(self, count: int = 1) -> None:
-        """Note that requests were answered, or are not to be made any more."""
+        """Note that requests were answered."""
         self.done += count
         self.changed()
+
+    def drop(self, count: int) -> None:
+        """Note that requests are not to be made any more."""
+        self.dropped += count
+        self.step(count)
 
 
 async def backfill(
@@ -120,11 +129,15 @@ class _Asking:
             self._note(e)
             for job in jobs[done:]:
                 job.outcome.failed = job.outcome.failed or _words(e)
-            self._step(self._left)
+            self._drop(self._left)
 
-    def _step(self, count: int = 1) -> None:
+    def _step(self) -> None:
+        self._left -= 1
+        self._progress.step()
+
+    def _drop(self, count: int) -> None:
         self._left -= count
-        self._progress.step(count)
+        self._progress.drop(count)
 
     async def _do(self, job: Job, market: Instrument) -> None:
         """Ask for the pages of one kind; raise only what stands against the other kinds too."""
@@ -143,7 +156,7 @@ class _Asking:
         except (HttpError, PayloadError) as e:
             self._note(e)
             job.outcome.failed = _words(e)
-            self._step(left)
+            self._drop(left)
 
     async def _market(self) -> Instrument:
         """Return the market as the exchange lists it."""

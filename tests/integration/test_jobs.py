@@ -288,6 +288,8 @@ def test_a_symbol_that_the_exchange_has_not_fails_with_its_sentence(jobs):
     job = ended(jobs, jobs.add_backfill("bybit", "NONEUSDT", 1))
     assert job.state == "failed"
     assert "lists no open market NONEUSDT" in job.error
+    assert job.detail.startswith("0 of ")  # only the list of markets was asked for
+    assert job.part == 0.0
 
 
 def test_a_defect_is_logged_and_the_next_job_runs(make, store, settings, caplog):
