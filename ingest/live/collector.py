@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -19,6 +20,7 @@ from ingest.live.clock import Clock, SystemClock
 from ingest.live.connection import Proxy
 from ingest.live.exchange_health import set_exchange_health
 from ingest.live.health import Health
+from ingest.live.maintenance_rates import MaintenanceRates
 from ingest.live.polling import Poller, instruments
 from ingest.live.stream import Patience
 from ingest.records import Liquidation, contract_sizes
@@ -31,7 +33,9 @@ HEALTH_EVERY = 5.0
 
 _LOOK_EVERY = 0.2
 _SIZES_WITHIN = 5.0
-_SIZES_AGAIN = 60.0
+_SIZES_AGAIN = 60.0  # after a failure
+_SIZES_EVERY = 86_400.0
+_RATES_EVERY = 10.0
 
 
 class Collector:
@@ -53,7 +57,8 @@ class Collector:
         Makes who asks over HTTP, for the event loop that it is called on; without it only the
         streams are collected.
     contexts : mapping of str to Context
-        By exchange, what is known beside its messages; others' contract sizes are asked for.
+        By exchange, what is known beside its messages. Others' contract sizes are asked for, and
+        maintenance rates are those of the stored leverage tiers.
     proxy, patience : Proxy, Patience
         Of the streams.
     every : float
@@ -83,7 +88,9 @@ class Collector:
     ) -> None:
         self._store, self._adapters, self._symbols = store, list(adapters), list(symbols)
         self._make_client, self._every, self.changed = client, every, changed
-        self._known = dict(contexts or {})
+        self._known = frozenset(contexts or {})
+        exchanges = [one.exchange for one in self._adapters if one.exchange not in self._known]
+        self._rates = MaintenanceRates(store, exchanges, self._symbols)
         self._clock = clock or SystemClock()
         self._executor = ThreadPoolExecutor(1, "store")
         self._writer = BatchWriter(store, self._executor, every=every, tell=tell)
@@ -96,7 +103,7 @@ class Collector:
         self._aggregator = ExchangeAggregator(
             self._adapters,
             self._symbols,
-            self._known,
+            {one: self._context(one) for one in exchanges} | dict(contexts or {}),
             clock=self._clock,
             patience=patience,
             proxy=proxy,
@@ -136,6 +143,7 @@ class Collector:
         """
         self._starting = True
         try:
+            await self._read_rates()
             async with self._polling(), self._sizes(stop):
                 self._starting = False
                 await self._collect(stop)
@@ -149,13 +157,14 @@ class Collector:
         connecting = asyncio.create_task(self._aggregator.connect_all())
         writing = asyncio.create_task(self._writer.run(self._aggregator.stream_aggregated()))
         watching = asyncio.create_task(self._watch())
+        reading = asyncio.create_task(self._keep_rates())
         try:
-            # The latter two end by themselves only when something is wrong with them.
+            # These two end by themselves only when something is wrong with them.
             await asyncio.wait({stopping, writing, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (connecting, watching, stopping):
+            for task in (connecting, reading, watching, stopping):
                 task.cancel()
-            await asyncio.gather(connecting, stopping, return_exceptions=True)
+            await asyncio.gather(connecting, reading, stopping, return_exceptions=True)
             await self._aggregator.disconnect_all()
             self._writer.end()
             await writing
@@ -201,31 +210,60 @@ class Collector:
             yield
             return
         async with self._make_client() as client:
-            tasks = {
-                asyncio.create_task(self._learn(adapter, client))
-                for adapter in self._adapters
-                if adapter.exchange not in self._known and "liquidations" not in adapter.unavailable
+            learned = {
+                one: asyncio.Event()
+                for one in self._adapters
+                if one.exchange not in self._known
+                and not {"liquidations", "instruments"} & one.unavailable.keys()
             }
+            tasks = [
+                asyncio.create_task(self._learn(adapter, client, event))
+                for adapter, event in learned.items()
+            ]
             try:
-                await _first(asyncio.create_task(_all(tasks)), stop, _SIZES_WITHIN)
+                await _first(asyncio.create_task(_all(learned.values())), stop, _SIZES_WITHIN)
                 yield
             finally:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _learn(self, adapter: Adapter, client: HttpClient) -> None:
-        """Ask for an exchange's contract sizes until they are known."""
+    async def _learn(self, adapter: Adapter, client: HttpClient, learned: asyncio.Event) -> None:
+        """Ask for an exchange's contract sizes, and once a day anew: markets come and change."""
+        sizes: dict[str, Decimal] = {}
         while True:
             try:
-                sizes = contract_sizes(await instruments(client, adapter))
-                self._aggregator.set_context(adapter.exchange, Context(contract_sizes=sizes))
-                return
-            except (HttpError, PayloadError) as e:
-                logger.warning("%s: contract sizes are not known: %s", adapter.exchange, e)
-            except Exception:
-                logger.exception("%s: the adapter failed", adapter.exchange)
-            await asyncio.sleep(_SIZES_AGAIN)
+                # A market that is closed for a while is not listed, but is of the same size after.
+                sizes = sizes | contract_sizes(await instruments(client, adapter))
+                context = replace(self._context(adapter.exchange), contract_sizes=sizes)
+                self._aggregator.set_context(adapter.exchange, context)
+                learned.set()
+                pause = _SIZES_EVERY
+            except Exception as e:
+                self._not_learned(adapter.exchange, e)
+                pause = _SIZES_AGAIN
+            await asyncio.sleep(pause)
+
+    def _not_learned(self, exchange: str, error: Exception) -> None:
+        if isinstance(error, HttpError | PayloadError):
+            logger.warning("%s: contract sizes are not known: %s", exchange, error)
+        else:
+            logger.error("%s: the adapter failed", exchange, exc_info=error)
+
+    def _context(self, exchange: str) -> Context:
+        return Context(maintenance_rate=self._rates.of(exchange))
+
+    async def _keep_rates(self) -> None:
+        """Follow the stored leverage tiers."""
+        while True:
+            await asyncio.sleep(_RATES_EVERY)
+            await self._read_rates()
+
+    async def _read_rates(self) -> None:
+        # What can't be read now is as it was; that the database fails is said by who writes.
+        with contextlib.suppress(duckdb.Error):
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, self._rates.read)
 
     @contextlib.asynccontextmanager
     async def _polling(self) -> AsyncIterator[None]:
@@ -278,8 +316,8 @@ def _about_to_start(health: Health) -> Health:
     return health if health.last_error else replace(health, state="degraded")
 
 
-async def _all(tasks: Iterable[asyncio.Task[None]]) -> None:
-    await asyncio.gather(*(asyncio.shield(task) for task in tasks))
+async def _all(events: Iterable[asyncio.Event]) -> None:
+    await asyncio.gather(*(event.wait() for event in events))
 
 
 async def _first(task: asyncio.Task[None], stop: asyncio.Event, seconds: float) -> None:

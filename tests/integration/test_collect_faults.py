@@ -17,7 +17,8 @@ from itertools import islice, pairwise
 import pytest
 from websockets.frames import Frame, Opcode
 
-from ingest.adapters.adapter import Context
+from ingest.adapters.adapter import Context, NotOffered
+from ingest.adapters.bybit import Bybit
 from ingest.http import HttpClient, Manners, Rate
 from ingest.live.collector import Collector
 from ingest.live.connection import LARGEST, Waits
@@ -494,5 +495,90 @@ def test_what_okx_sends_before_it_tells_its_contract_sizes_is_stored_when_it_has
                 there.set()
                 await s.stores_what_was_delivered()
                 assert s.wanted().total() == 16
+
+    asyncio.run(run())
+
+
+# What must be known beside messages.
+
+
+def offers(servers, sizes):
+    """Let OKX list markets with these contract sizes, one list after the other."""
+    row = {"instId": "BTC-USDT-SWAP", "ctType": "linear", "state": "live", "ctMult": "1"}
+    lists = [{"code": "0", "data": [row | {"ctVal": size}]} for size in sizes]
+    # One list is for the poller, which asks for it, too.
+    servers["okx"].answer("instruments", *(fake_rest.gives(one) for one in lists))
+
+
+def test_contract_sizes_that_the_exchange_changes_are_learned(monkeypatch):
+    monkeypatch.setattr("ingest.live.collector._SIZES_EVERY", 0.05)
+    monkeypatch.setattr("tests.integration.test_collect_faults.WANTED", ("BTCUSDT",))
+
+    async def run():
+        with fake_rest.serving(FAKES) as servers:
+            offers(servers, ["0.01"] * 2 + ["0.05"] * 10_000)
+            async with collecting("okx", servers=servers, client=client, contexts={}) as s:
+                asked = servers["okx"].names
+                await until(lambda: asked().count("instruments") > 4, "the changed list")
+                await s.publish()
+                await until(lambda: s.collector.stored == 4, "all")
+                event = next(one for one in s.fake.delivered if one.symbol == "BTCUSDT")
+                rows = s.store.liquidations(
+                    "okx", "BTCUSDT", event.time, event.time + timedelta(milliseconds=1)
+                )
+                assert rows["quantity"].tolist() == [5 * float(event.quantity)]
+
+    def client():
+        return HttpClient(Manners(rate=Rate(10_000)))
+
+    asyncio.run(run())
+
+
+def test_an_exchange_that_tells_no_markets_is_not_asked_for_them(monkeypatch, caplog):
+    async def run():
+        with fake_rest.serving(FAKES) as servers:
+            async with collecting("bybit", servers=servers, client=client, contexts={}) as s:
+                await s.publish()
+                await until(lambda: s.collector.stored >= 4, "liquidations")
+                assert "instruments-info" not in servers["bybit"].names()
+                assert "the adapter failed" not in caplog.text
+
+    def client():
+        return HttpClient(Manners(rate=Rate(10_000)))
+
+    def refuse(adapter):
+        raise NotOffered("It tells none.")
+
+    monkeypatch.setattr(Bybit, "unavailable", {"instruments": "It tells none."})
+    monkeypatch.setattr(Bybit, "instruments", refuse)
+    asyncio.run(run())
+
+
+def test_the_price_that_a_liquidation_started_at_is_stored_once_tiers_are_known(monkeypatch):
+    monkeypatch.setattr("ingest.live.collector._RATES_EVERY", 0.05)
+    monkeypatch.setattr("tests.integration.test_collect_faults.WANTED", ("BTCUSDT",))
+
+    def client():
+        return HttpClient(Manners(rate=Rate(10_000)))
+
+    def shares(store):
+        """Return trigger price by price of each exchange's liquidations."""
+        with store.cursor() as cursor:
+            query = "SELECT DISTINCT exchange, round(trigger_price / price, 9) FROM liquidations"
+            return {row for row in cursor.execute(query).fetchall() if row[1] is not None}
+
+    async def run():
+        with fake_rest.serving(FAKES) as servers:
+            servers["okx"].now = datetime.now(UTC)  # whose candles are to be of now
+            async with collecting("bybit", servers=servers, client=client, contexts={}) as s:
+                # Shorts, and the lowest tiers' rates are 0.5 % at Bybit and 0.4 % at OKX.
+                expected = {
+                    ("bybit", round(1 / (1 + 0.005), 9)),
+                    ("okx", round(1 / (1 + 0.004), 9)),
+                }
+                async with asyncio.timeout(20):
+                    while shares(s.store) != expected:
+                        await s.publish()
+                        await s.stores_what_was_delivered()
 
     asyncio.run(run())
