@@ -48,7 +48,7 @@ _BARS = {"candles", "mark-candles"}
 _TIERS_AGAIN = 600.0
 _SOON, _SOON_FOR = 1.0, timedelta(seconds=15)
 _AT_THE_END = 0.2  # so that a sample is later than the candle's end, and there before the candle
-_SHARE = 0.25  # of each limit, beside what refills take
+_SHARE, _REFILL_SHARE = 0.25, 0.5  # of each limit
 _EVER = datetime(2009, 1, 3, tzinfo=UTC)
 
 
@@ -75,7 +75,7 @@ class ExchangePoller:
         self._intervals: dict[str, timedelta] = {}
         self._due: dict[str, datetime] = {}
         self._complete: set[str] = set()
-        self._limiters: dict[str, AsyncLimiter] = {}
+        self._limiters: dict[tuple[str, float], AsyncLimiter] = {}
         self._said: dict[str, str] = {}
         self._stopping = False
 
@@ -297,7 +297,7 @@ class ExchangePoller:
 
     async def _ask(self, request: Request) -> bytes:
         """Return the answer to one request, within the exchange's limits."""
-        await self._limiter(request.limit).acquire(request.weight)
+        await self._limiter(request.limit, _SHARE).acquire(request.weight)
         self._contact()
         try:
             text = await ask(self._client, self._adapter, request)
@@ -309,6 +309,9 @@ class ExchangePoller:
 
     async def _ask_all(self, work: Work) -> set[str]:
         """Ask for and store what is not stored; return the kinds that did not come."""
+        # `backfill` keeps to the limits of one market at a time, here are many of one exchange.
+        for request in (request for job in work.jobs for request, _ in job.pages):
+            await self._limiter(request.limit, _REFILL_SHARE).acquire(request.weight)
         if work.requests:
             self._contact()
         await backfill(self._store, [work], self._client, Progress(), self._clock.now, self._heard)
@@ -326,11 +329,12 @@ class ExchangePoller:
         else:
             self._meter.answered()
 
-    def _limiter(self, name: str) -> AsyncLimiter:
-        if name not in self._limiters:
+    def _limiter(self, name: str, share: float) -> AsyncLimiter:
+        """Return what keeps to a share of one of the exchange's limits."""
+        if (name, share) not in self._limiters:
             limit = self._adapter.rate_limits[name]
-            self._limiters[name] = AsyncLimiter(_SHARE * limit.weight, limit.seconds)
-        return self._limiters[name]
+            self._limiters[name, share] = AsyncLimiter(share * limit.weight, limit.seconds)
+        return self._limiters[name, share]
 
     def _failed(self, what: str, error: Exception) -> None:
         """Log a failure; an answer that can't be read is no good answer."""

@@ -458,6 +458,34 @@ def test_an_exchange_that_was_never_contacted_or_is_left_alone_is_off():
     asyncio.run(run())
 
 
+def test_all_that_is_asked_for_counts_against_the_exchanges_limits_for_good(monkeypatch):
+    class Counting:
+        """Counts what an `AsyncLimiter` is asked for."""
+
+        def __init__(self, weight, seconds):
+            self.weight, self.used = weight, 0
+            limiters.append(self)
+
+        async def acquire(self, weight):
+            self.used += weight
+
+    limiters = []
+    monkeypatch.setattr("ingest.live.exchange_polling.AsyncLimiter", Counting)
+    # Of the limit, as Hyperliquid counts, and with one for each page that is not full.
+    weights = {"meta": 20, "metaAndAssetCtxs": 20, "candleSnapshot": 20, "fundingHistory": 20}
+
+    async def scenario(s):
+        for _ in range(5):
+            await s.leap(300)
+        asked = sum(weights[name] for name in s.servers["hyperliquid"].names())
+        assert asked >= 300
+        assert asked <= sum(one.used for one in limiters) <= 1.1 * asked
+        # One for what it is asked for now, and one for what is made good.
+        assert [one.weight for one in limiters] == [300, 600]
+
+    play(scenario, "hyperliquid")
+
+
 def test_what_fails_just_when_it_is_stopped_does_not_go_on(monkeypatch):
     async def fail_when_cancelled(*_):
         waiting.append(asyncio.current_task())
