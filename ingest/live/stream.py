@@ -168,6 +168,8 @@ class ExchangeStream:
         await self._until_due(fresh)
         if fresh.ended:
             await self._rest(self._lost(fresh))
+        else:
+            self._backoff.succeeded()
 
     async def _open(self) -> Connection:
         self._meter.contacting()
@@ -226,8 +228,9 @@ class ExchangeStream:
         self._meter.failed(problem, failures)
         self.tried.set()
         # Of who stays away, the log need not be told each time.
-        down = failures == self._patience.quick_tries
-        news = failures <= self._patience.quick_tries or problem != self._problem
+        many = failures >= self._patience.quick_tries
+        down = many and self._current is None and not self._told_down
+        news = down or failures <= self._patience.quick_tries or problem != self._problem
         self._problem, self._told_down = problem, self._told_down or down
         logger.log(
             logging.WARNING if news else logging.INFO,

@@ -529,7 +529,7 @@ def test_what_is_sent_before_a_goodbye_is_answered_is_read():
     play(scene)
 
 
-def test_a_replacement_that_fails_leaves_the_old_connection_delivering():
+def test_a_replacement_that_fails_leaves_the_old_connection_delivering(caplog):
     async def scene():
         clock = ManualClock()
         async with FakeBinance(clock) as fake, running(fake) as run:
@@ -540,12 +540,29 @@ def test_a_replacement_that_fails_leaves_the_old_connection_delivering():
             await fake.publish(*islice(events, 1))
             fake.script.status = 503
             await clock.advance(160)
-            assert run.health.failures >= 2
+            assert run.health.failures >= 4
             await goes_on(run, events)
             assert (run.health.state, len(fake.open)) == ("degraded", 1)
+            assert "marked down" not in caplog.text
             fake.script.status = 101
             await until(lambda: run.health.renewals == 1, "a renewal", clock)
             await goes_on(run, events)
+
+    play(scene)
+
+
+def test_replacements_of_which_one_fails_now_and_then_mark_nobody_down(caplog):
+    async def scene():
+        clock = ManualClock()
+        async with FakeBybit(clock) as fake, running(fake) as run:
+            for n in range(1, 5):
+                await clock.advance(890)  # of 900, after which a quiet one is replaced
+                fake.script.status = 503
+                await until(lambda n=n: run.health.failures == n, "a failure", clock)
+                fake.script.status = 101
+                await until(lambda n=n: run.health.renewals == n, "a renewal", clock)
+            assert "marked down" not in caplog.text
+            assert run.health.reconnects == 0
 
     play(scene)
 
