@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -119,8 +119,10 @@ class Books:
         if not len(standing.book):
             return None
         last = standing.book.open_time[-1]
-        start = last.item().replace(tzinfo=market.last.tzinfo)
-        bars = self._store.bars(exchange, symbol, start, market.last, kept.intervals)
+        start, known_until = _aware(last), _aware(kept.stored.book.stop)
+        # Who asks may have looked at the market before another reader's bars had come.
+        stop = max(market.last, known_until)
+        bars = self._store.bars(exchange, symbol, start, stop, kept.intervals)
         if not len(bars) or bars.open_time[0] != last:
             return None
         # The first bar stands; it tells whether the next one's change is known.
@@ -146,3 +148,8 @@ class Books:
             stored = build_stored(load_market(self._store, bars), model)
             self._disk.set(name, to_bytes(stored))
         return stored
+
+
+def _aware(time: np.datetime64) -> datetime:
+    moment: datetime = time.astype("datetime64[us]").item()
+    return moment.replace(tzinfo=UTC)

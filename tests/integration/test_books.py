@@ -216,6 +216,21 @@ def test_rows_that_are_stored_as_a_kept_book_is_read_from_disk_are_in_the_next_o
     equal(book_of(books, store), fresh(store))
 
 
+def test_who_looked_before_the_last_bars_came_makes_no_book_anew(store, source, disk, whole):
+    books, model = Books(store, disk, 30), find_model("turnover")
+    (market,) = store.markets()
+    source.samples(store, 101, 102)
+    source.candles(store, 100, 101)
+    newest = book_of(books, store)
+    books.get(market, REQUEST, model)
+    source.samples(store, 50, late=timedelta(seconds=3))
+    books.get(market, REQUEST, model)
+    grown = book_of(books, store)
+    assert len(grown.book) == len(newest.book) == 102
+    assert len(whole) == 1
+    equal(grown, fresh(store))
+
+
 def test_mark_prices_that_come_after_their_bar_count(store, source, disk, whole):
     source.marks(store, *range(100))
     books = Books(store, disk, 30)
