@@ -26,16 +26,16 @@ HOT = {1: (810.5, 867.5, 911.5, 945.5, 962.5, 972.5, 981.5), -1: (1053.5, 1086.5
 COLD = {1: (990.5, 950.5, 900.5, 820.5), -1: (1001.5, 1050.5, 1100.5)}
 
 
-def add_quiet_market(store, noon=NOON, *, bars_before=3, bars_after=12):
+def add_quiet_market(store, noon=NOON, *, bars_before=3, bars_after=12, step=STEP):
     """Store the market, with so many bars before and after noon."""
-    first = np.datetime64(noon.replace(tzinfo=None), "us") - bars_before * np.timedelta64(STEP)
+    first = np.datetime64(noon.replace(tzinfo=None), "us") - bars_before * np.timedelta64(step)
     count = bars_before + bars_after
-    times = first + np.arange(count) * np.timedelta64(STEP)
+    times = first + np.arange(count) * np.timedelta64(step)
     market = {"exchange": "hyperliquid", "symbol": "BTCUSDT"}
     prices = {name: np.full(count, 1000.0) for name in ("open", "high", "low", "close")}
     candles = {"open_time": times, "volume": np.zeros(count)} | prices
-    store.add_candles(market | {"interval": STEP} | candles)
-    ends = first + np.arange(count + 1) * np.timedelta64(STEP)
+    store.add_candles(market | {"interval": step} | candles)
+    ends = first + np.arange(count + 1) * np.timedelta64(step)
     held = np.where(np.arange(count + 1) < bars_before, 100.0, 200.0)
     store.add_open_interest(market | {"time": ends, "open_interest": held})
 

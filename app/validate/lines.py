@@ -39,7 +39,7 @@ class MapLine(_Line):
     """A map as of a moment, in front of what is compared with it."""
 
     kind: Literal["map"] = "map"
-    as_of: AwareDatetime = Field(description="end of the last bar in it")
+    as_of: AwareDatetime = Field(description="no bar in it ended later")
     price: float = Field(description="its last price [quote]")
     notional: tuple[int, ...] = Field(
         description="by bucket from the lowest up: of longs below the price, shorts above [quote]"

@@ -63,7 +63,7 @@ class Known:
     Attributes
     ----------
     as_of : datetime
-        End of the last bar in it.
+        No bar in it ended later.
     zones, geometry : Zones
         Its own, and those of a map that knows only where the price has been.
     watermark : str
@@ -148,6 +148,10 @@ class EarlierMaps:
             symbol=self._terms.symbol,
             start=as_of - BAR,
             stop=as_of + BAR,
+            # Levels come at any price. Were the range that of the candles, there had to be some.
+            price_low=1.0,
+            price_high=2.0,
+            buckets=1,
             exchanges=stored,
             model=self._terms.model,
             profile=self._terms.profile,

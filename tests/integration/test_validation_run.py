@@ -131,6 +131,32 @@ def test_what_is_seen_before_there_is_a_map_is_compared_once_there_is_one(store,
     assert [one.result for one in lines if one is not first] == ["no map"]
 
 
+@pytest.mark.parametrize("minutes", [1, 5, 15, 60, 1440])
+def test_maps_are_those_of_the_last_bar_that_ended_however_long_bars_are(tmp_path, minutes):
+    step = timedelta(minutes=minutes)
+    noon = NOON.replace(hour=0)
+    seen = noon + max(step, timedelta(minutes=5)) - timedelta(minutes=1)
+    with Store.open(":memory:") as store:
+        add_quiet_market(store, noon, bars_before=3, bars_after=0, step=step)
+        see(store, position("a", 1, HOT[1][2], seen))
+        lines = compared(store, tmp_path, seen + timedelta(minutes=5), start=noon)
+    (found,) = of_kind(lines, "position")
+    if minutes <= 60:
+        assert (found.result, found.hot) == ("compared", True)
+    else:
+        assert found.result == "no map"  # a state holds for an hour
+
+
+def test_while_candles_do_not_come_the_last_map_holds(store, tmp_path):
+    # The last bar ends at 13:00.
+    seen = NOON + timedelta(minutes=80)
+    see(store, position("a", 1, HOT[1][2], seen), position("b", 1, COLD[1][0], seen))
+    lines = compared(store, tmp_path, seen + timedelta(minutes=2), seen + timedelta(minutes=3))
+    found = of_kind(lines, "position")
+    assert [(one.result, one.as_of) for one in found] == 2 * [("compared", NOON + 15 * STEP)]
+    assert of_kind(lines, "map")[0].data_end == NOON + 12 * STEP
+
+
 def test_the_same_position_counts_once_however_often_it_is_seen(store, tmp_path):
     for minute in range(1, 50):
         seen = NOON + timedelta(minutes=minute)
