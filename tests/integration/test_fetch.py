@@ -335,6 +335,15 @@ def test_an_archive_that_fails_file_after_file_is_asked_for_no_more(bring, serve
     assert len(set(server.names()[5:])) <= 8 + 4
 
 
+def test_files_that_fail_here_and_there_do_not_keep_the_others_away(bring, server, store):
+    failing = wanted("metrics")[::2]
+    for archive in failing:
+        server.answer(archive.name, *50 * [status(500)])
+    found = bring(wanted("metrics"), attempts=2)
+    assert [one.archive for one in found if one.failed] == failing
+    assert rows(store, "open_interest") == 4 * 16
+
+
 @pytest.mark.parametrize(
     "behaviour", [gives(b"something else"), status(410)], ids=["other content", "gone"]
 )
