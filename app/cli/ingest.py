@@ -134,7 +134,7 @@ def _load(
 
     loaded: list[Loaded] = []
     bad: list[FileError] = []
-    sizes = [source.path.stat().st_size for source in found.sources]
+    sizes = [_size(source.path) for source in found.sources]
     try:
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("Loading", total=sum(sizes))
@@ -161,6 +161,14 @@ def _load(
         )
         raise
     return loaded, bad
+
+
+def _size(path: Path) -> int:
+    """Return a file's size, 0 if it can't be read, which its load will tell."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _nothing_found(paths: Sequence[Path], found: "Found") -> str:

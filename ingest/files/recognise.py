@@ -93,7 +93,11 @@ def recognise(path: Path, told: Told = NOTHING_TOLD) -> Source:
 
 def _node_fills(path: Path, told: Told) -> Source:
     """Return what a file is whose name does not say it."""
-    if not node_fills.are_node_fills(path):
+    try:
+        are_node_fills = node_fills.are_node_fills(path)
+    except OSError as e:
+        raise FileError(path, "a file that can be read", e.strerror or str(e)) from e
+    if not are_node_fills:
         raise NotRead(
             path,
             "a file that ends in " + ", ".join(_OF_ARCHIVES) + ", or node fills of Hyperliquid",

@@ -70,6 +70,16 @@ def test_a_second_run_says_that_nothing_is_new(liqheat, tmp_path):
     assert liqheat("ingest", tmp_path)[:2] == (0, "Nothing new: all 1 files were loaded before.\n")
 
 
+@pytest.mark.parametrize("name", ["BTCUSDT-1m-2026-01-06.zip", "9.lz4"])
+def test_a_link_to_nothing_is_listed_and_the_others_load(liqheat, tmp_path, name):
+    write_klines(tmp_path, klines(3))
+    (tmp_path / name).symlink_to(tmp_path / "gone.zip")
+    code, out, err = liqheat("ingest", tmp_path)
+    assert code == 1
+    assert row(out, "candles 1m")[2:5] == ["1", "3", "3"]
+    assert f"{name}: expected a file that can be read, found No such" in err
+
+
 def test_bad_files_are_listed_and_the_others_load(liqheat, tmp_path):
     write_klines(tmp_path, klines(3))
     bad = write_klines(tmp_path, [*klines(3), klines(1)[0]], "BTCUSDT-1m-2026-01-06")
