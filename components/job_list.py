@@ -161,7 +161,7 @@ def _said(job: Job) -> str:
         said.append(job.detail)
     if job.state != "waiting":
         said.append(f"{job.rows:,} new {'row' if job.rows == 1 else 'rows'}")
-    if job.seconds_left is not None:
+    if job.seconds_left is not None and job.seconds_left >= 1.0:
         said.append(f"about {duration(job.seconds_left)} left")
     return " · ".join(said)
 

@@ -190,6 +190,11 @@ def test_a_running_job_says_how_far_it_is_and_can_be_cancelled():
     assert getattr(found(job, role="progressbar")[0], "aria-valuenow") == "25"
 
 
+def test_no_time_left_is_told_where_there_would_be_none():
+    assert "left" not in text(job_list([Job(seconds_left=0.3)]))
+    assert "about 1 s left" in text(job_list([Job(seconds_left=1.0)]))
+
+
 @pytest.mark.parametrize(
     ("state", "action"),
     [("waiting", "cancel"), ("failed", "again"), ("cancelled", "again"), ("done", None)],
