@@ -20,9 +20,10 @@ from ingest.http_reasons import is_unreachable, printable, reason
 
 logger = logging.getLogger(__name__)
 
-NOT_FOUND = 404
-TURNED_AWAY = frozenset({403, 418, 429})
+FORBIDDEN, NOT_FOUND = 403, 404
+TURNED_AWAY = frozenset({FORBIDDEN, 418, 429})
 """Statuses of servers that want to be asked less, or not at all (Binance bans with 418)."""
+_FORBIDDEN_FOR = 600.0  # Bybit answers so who asked too often, for ten minutes
 _ELSEWHERE = 451  # not served to where the reader is
 _PASSING = frozenset({408, 425})
 _SERVER_ERROR = 500
@@ -44,6 +45,8 @@ class HttpError(Exception):
         How long the server asks to be left alone, where it says. [s]
     status : int or None
         What it answered, if it did.
+    host : str
+        Who that was, if it answered.
     """
 
     def __init__(
@@ -53,9 +56,10 @@ class HttpError(Exception):
         again: bool = False,
         wait: float | None = None,
         status: int | None = None,
+        host: str = "",
     ) -> None:
         super().__init__(message)
-        self.again, self.wait, self.status = again, wait, status
+        self.again, self.wait, self.status, self.host = again, wait, status, host
 
 
 class NotFound(HttpError):
@@ -260,6 +264,8 @@ class HttpClient:
         except HttpError as e:
             if not e.again:
                 raise
+            if e.status == FORBIDDEN and e.wait is None:
+                self._close(e.host, _FORBIDDEN_FOR)
             kind = Unavailable if e.status in TURNED_AWAY else type(e)
             raise kind(f"{e} (asked {self._manners.attempts} times)", status=e.status) from e
 
@@ -346,7 +352,7 @@ class HttpClient:
             raise Unavailable(
                 f"{message}, and asks to be left alone for {_span(wait)}", status=status
             )
-        raise HttpError(message, again=again, wait=wait, status=status)
+        raise HttpError(message, again=again, wait=wait, status=status, host=host)
 
     def _close(self, host: str, wait: float) -> None:
         """Ask the host for nothing for a while."""

@@ -135,6 +135,22 @@ def test_a_server_that_keeps_turning_us_away_can_not_be_asked(get, server):
     assert len(server.asked) == 5
 
 
+def test_a_server_that_keeps_forbidding_is_left_alone_for_ten_minutes(server, clock):
+    server.answer("thing", *5 * [status(403)])
+
+    async def run():
+        async with HttpClient(clock=clock, sleep=clock.sleep) as client:
+            request = Request(f"{server.url}/thing")
+            for sentence in ("asked 5 times", "left alone for 10 minutes"):
+                with pytest.raises(Unavailable, match=sentence):
+                    await client.get_json(request)
+            assert len(server.asked) == 5
+            await clock.sleep(601)
+            return await client.get_json(request)
+
+    assert asyncio.run(run()) == {"is": "here"}
+
+
 def test_one_thing_that_fails_says_nothing_of_others(get, server):
     server.answer("thing", *3 * [status(500)])
     with pytest.raises(HttpError, match=r"500 Internal Server Error \(asked 3 times\)") as e:
