@@ -74,7 +74,7 @@ class ExchangePoller:
         self._tried = asyncio.Event()
         self._intervals: dict[str, timedelta] = {}
         self._due: dict[str, datetime] = {}
-        self._complete: set[str] = set()
+        self._complete: dict[str, datetime] = {}  # until when nothing is missing
         self._limiters: dict[tuple[str, float], AsyncLimiter] = {}
         self._said: dict[str, str] = {}
         self._stopping = False
@@ -221,9 +221,9 @@ class ExchangePoller:
         )
         failed = await self._ask_all(work)
         if failed:
-            self._complete.discard(symbol)
+            self._complete.pop(symbol, None)
         else:
-            self._complete.add(symbol)
+            self._complete[symbol] = now
         end = floor(now - EAGER, interval)
         following = end + interval + EAGER
         if self._has_candles(symbol, interval, end):
@@ -261,7 +261,8 @@ class ExchangePoller:
     def _start(self, symbol: str, interval: timedelta, now: datetime) -> datetime:
         """Return how far back to look: to the last stored candle where some may be missing."""
         start = now - max(REACH, 3 * interval)
-        if symbol in self._complete:
+        # Not so after a time without questions: the computer slept, or the market was not listed.
+        if self._complete.get(symbol, _EVER) - interval >= start:
             return start
         longest = now - LONGEST_REACH
         stored = self._store.stored_times("candles", self.exchange, symbol, longest, now, interval)

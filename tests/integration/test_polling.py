@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import duckdb
 import numpy as np
@@ -290,6 +291,18 @@ def test_what_failed_for_hours_is_made_good():
         opens = s.opens("bybit")
         assert opens == [opens[0] + n * FIVE for n in range(len(opens))]
         assert now - opens[-1] < 2 * FIVE
+
+    play(scenario, "bybit")
+
+
+def test_a_computer_that_slept_leaves_no_gap():
+    async def scenario(s):
+        await s.leap(300)
+        assert s.opens("bybit")[-1] == at(12)
+        await s.leap(8 * 3600)
+        opens = s.opens("bybit")
+        assert (opens[0], opens[-1]) == (at(11, 5), at(20))
+        assert {b - a for a, b in pairwise(opens)} == {FIVE}
 
     play(scenario, "bybit")
 
