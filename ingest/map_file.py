@@ -8,6 +8,7 @@ import duckdb
 from numpy.typing import NDArray
 
 from ingest.database import statement
+from ingest.database_errors import in_one_line
 
 Format = Literal["csv", "parquet", "json"]
 
@@ -52,7 +53,7 @@ def write_map(path: Path, file_format: Format, chunks: Iterable[Mapping[str, NDA
             connection.execute(f"COPY {_COPY[file_format].format(target=target)}")
         unfinished.replace(path)
     except duckdb.Error as e:
-        raise OSError(f"{path} can't be written: {str(e).splitlines()[0]}") from e
+        raise OSError(f"{path} can't be written: {in_one_line(e)}") from e
     finally:
         unfinished.unlink(missing_ok=True)
     return rows

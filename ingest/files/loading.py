@@ -11,6 +11,7 @@ import numpy as np
 
 from ingest.changes import Change
 from ingest.database import run
+from ingest.database_errors import in_one_line, interruptible
 from ingest.errors import FileError
 from ingest.files.archives import DEFAULT_LIMITS, Limits, check_checksum, sha256, unpacked
 from ingest.files.kinds import FORMATS, Kind
@@ -209,11 +210,7 @@ def _temporary(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def _sentences(source: Source) -> Iterator[None]:
     """Raise what DuckDB's errors mean: Ctrl-C, or a machine that has not enough of something."""
     try:
-        yield
-    except (RuntimeError, duckdb.InterruptException) as e:
-        if "interrupt" not in str(e).lower():
-            raise
-        raise KeyboardInterrupt from e
+        with interruptible():
+            yield
     except (duckdb.IOException, duckdb.OutOfMemoryException) as e:
-        reason = str(e).splitlines()[0]
-        raise StoreError(f"Nothing of {source.path} could be stored: {reason}") from e
+        raise StoreError(f"Nothing of {source.path} could be stored: {in_one_line(e)}") from e

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from ingest.database import run, statement
+from ingest.database_errors import in_one_line
 from ingest.errors import FileError
 from ingest.files.kinds import Kind
 from ingest.files.layout import UNREAD, Layout, csv_layout, named_layout
@@ -111,7 +112,7 @@ class Staging:
         try:
             relation = self._cursor.read_parquet(str(self._file))
         except duckdb.Error as e:
-            raise FileError(self._source.path, "a whole Parquet file", _first_line(e)) from e
+            raise FileError(self._source.path, "a whole Parquet file", in_one_line(e)) from e
         layout = named_layout(self._source.path, self._source.kind, relation.columns)
         dates = any(
             ours == "time" and str(type_).startswith(("TIMESTAMP", "DATE"))
@@ -127,7 +128,7 @@ class Staging:
         try:
             relation.select(*columns).query("source", statement("stage_source"))
         except duckdb.Error as e:
-            raise FileError(self._source.path, "columns of numbers", _first_line(e)) from e
+            raise FileError(self._source.path, "columns of numbers", in_one_line(e)) from e
         if dates:
             run(self._cursor, "number_dates")
         return layout
@@ -226,7 +227,3 @@ def _line_of_row(file: Path, row: int, header_lines: int) -> tuple[int, str]:
                 return number, line.decode("utf-8", errors="replace").strip()
             seen += 1
     raise LookupError(f"{file} has no row {row}")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
