@@ -1,4 +1,6 @@
 -- Add the candles of `batch` that are not stored yet.
+-- Of what is stored only the batch's markets and span are looked at: most blocks of the table need
+-- not be read.
 INSERT INTO candles BY NAME
 SELECT DISTINCT ON (exchange, symbol, interval_seconds, open_time)
     exchange,
@@ -13,5 +15,12 @@ SELECT DISTINCT ON (exchange, symbol, interval_seconds, open_time)
     CASE WHEN isfinite(quote_volume) THEN quote_volume END         AS quote_volume,
     CASE WHEN isfinite(taker_buy_volume) THEN taker_buy_volume END AS taker_buy_volume
 FROM batch
-ANTI JOIN candles USING (exchange, symbol, interval_seconds, open_time)
+ANTI JOIN (
+    SELECT exchange, symbol, interval_seconds, open_time
+    FROM candles
+    SEMI JOIN (SELECT DISTINCT exchange, symbol, interval_seconds FROM batch) AS markets
+        USING (exchange, symbol, interval_seconds)
+    WHERE open_time BETWEEN
+        (SELECT min(open_time) FROM batch) AND (SELECT max(open_time) FROM batch)
+) AS stored USING (exchange, symbol, interval_seconds, open_time)
 ORDER BY exchange, symbol, interval_seconds, open_time;

@@ -44,6 +44,19 @@ def test_adding_again_adds_nothing_and_a_second_market_never_collides(store):
     ]
 
 
+def test_of_a_batch_of_several_markets_only_what_each_has_not_is_added(store):
+    store.add_candles(candles(minutes=[0, 15], price=[1, 1]))
+    store.add_candles(candles(minutes=[5], price=[2]) | {"symbol": "ETHUSDT"})
+    store.add_candles(candles(minutes=[5], price=[3]) | {"interval": timedelta(minutes=1)})
+    batch = candles(minutes=[0, 5, 10, 15, 5, 10], price=[9] * 6)
+    symbols = ["BTCUSDT"] * 4 + ["ETHUSDT"] * 2
+    assert store.add_candles(batch | {"symbol": np.array(symbols, object)}) == 3
+    assert store.add_candles(batch | {"symbol": np.array(symbols, object)}) == 0
+    bars = store.bars("binance", "BTCUSDT", NOON, NOON + HOUR)
+    assert bars.close.tolist() == [1, 9, 9, 1]
+    assert [m.rows for m in store.markets()] == [5, 2]
+
+
 def test_candles_without_takers_give_way_to_those_that_know_them(store):
     store.add_candles(candles(minutes=[0, 5], price=[100, 110]))
     knowing = candles(minutes=[5], price=[110]) | {"quote_volume": 7.0, "taker_buy_volume": 0.5}
