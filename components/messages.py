@@ -10,6 +10,11 @@ DATA_PAGE = "/data"
 LOAD_COMMANDS = (
     ("Look around in a simulated market", "liqheat serve --demo"),
     ("Load files, or a folder of them", "liqheat ingest PATH"),
+    (
+        "Ask the exchanges for what they keep",
+        "liqheat backfill --exchange binance --symbol BTCUSDT",
+    ),
+    ("Collect live data from now on", "liqheat serve --collect"),
     ("See what is stored", "liqheat coverage"),
 )
 

@@ -104,14 +104,13 @@ def coverage(
     _print_coverage(output(), rows, gaps)
 
 
-def refuse_simulated(store: "Store") -> None:
-    """Keep real data out of a database that holds the simulated market."""
+def refuse_simulated(store: "Store", instead: str = "Choose another file with --database.") -> None:
+    """Keep real data out of a database that holds the simulated market; say what to do instead."""
     from ingest.store import StoreError
 
     if store.is_simulated():
         raise StoreError(
-            f"{store.path} holds the simulated market, which real data must not mix with. Choose "
-            "another file with --database."
+            f"{store.path} holds the simulated market, which real data must not mix with. {instead}"
         )
 
 

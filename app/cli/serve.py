@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.ingest import refuse_simulated
 from app.cli.options import Database, load_settings
 from app.settings import Settings, variable
 
@@ -50,16 +51,19 @@ def serve(
     has come. The database is open meanwhile, so that other commands that write
     to it have to wait.
     """
-    if demo and database is None:
-        database = DEMO
-    # Real data don't mix with simulated ones.
-    collect = False if demo else collect
+    if demo and collect:
+        raise ValueError(
+            "--demo shows a simulated market, which live data must not mix with; leave out "
+            "--demo or --collect"
+        )
+    if demo:
+        collect, database = False, database or DEMO
     settings = load_settings(collect=collect, host=host, port=port, database=database)
     if not insecure:
         _refuse_to_be_open(settings)
     if demo:
         _build_demo(settings.database)
-    _serve(settings)
+    _serve(settings, demo=demo)
 
 
 def _refuse_to_be_open(settings: Settings) -> None:
@@ -82,7 +86,7 @@ def _build_demo(path: Path) -> None:
     build_with_progress(path)
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, *, demo: bool = False) -> None:
     from app.api.answers import Answers
     from app.api.routers import api_routers
     from app.exchange_states import ExchangeStates
@@ -101,8 +105,10 @@ def _serve(settings: Settings) -> None:
         listen(settings.host, settings.port) as bound,
         Store.open(settings.database) as store,
     ):
+        if demo:
+            _refuse_real(store)
         if settings.collect:
-            _refuse_to_mix(store)
+            refuse_simulated(store, "Choose another file with --database, or give --no-collect.")
         store.lock_down()  # what a page asks for never reads another file
         heatmaps = StoredHeatmaps(store, settings)
         answers, jobs, feed = Answers(heatmaps.disk, settings), Jobs(store, settings), LiveFeed()
@@ -139,13 +145,14 @@ def _serve(settings: Settings) -> None:
             warming.join(10.0)  # in the database when Python ends, it would make DuckDB complain
 
 
-def _refuse_to_mix(store: "Store") -> None:
+def _refuse_real(store: "Store") -> None:
+    """Show nobody real data as the demo."""
     from ingest.store import StoreError
 
-    if store.is_simulated():
+    if not store.is_simulated():
         raise StoreError(
-            f"{store.path} holds the simulated market, which live data must not mix with. Choose "
-            "another file with --database, or give --no-collect."
+            f"{store.path} does not hold the simulated market. Choose another file with "
+            "--database, or leave out --demo."
         )
 
 

@@ -112,6 +112,23 @@ def test_others_are_not_served_without_asking_who_they_are(tmp_path, host):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_demo_is_of_the_simulated_market_only(tmp_path):
+    done = run(tmp_path, "--demo", "--collect")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "--demo shows a simulated market, which live data must not mix with; leave out --demo or "
+        "--collect\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+    Store.open(tmp_path / "real.duckdb").close()
+    done = run(tmp_path, "--demo", "--database", "real.duckdb", "--port", "0")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "real.duckdb does not hold the simulated market. Choose another file with --database, or "
+        "leave out --demo.\n",
+    )
+
+
 def test_a_host_that_is_none_is_a_sentence(tmp_path):
     done = run(tmp_path, "--host", "no-such-host.invalid")
     assert done.returncode == 2

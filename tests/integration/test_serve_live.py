@@ -355,7 +355,7 @@ def test_the_demo_and_who_does_not_ask_for_it_contact_no_exchange(tmp_path):
             await server.ended()
         with Store.open(tmp_path / "market") as store:
             store.mark_simulated()
-        async with serving(fakes, servers, tmp_path, "--demo", "--collect") as server:
+        async with serving(fakes, servers, tmp_path, "--demo") as server:
             assert set((await server.states()).values()) == {"off"}
         assert [fake.tries for fake in fakes.values()] == [0] * len(fakes)
         assert [rest.asked for rest in servers.values()] == [[]] * len(servers)
@@ -377,6 +377,6 @@ def test_the_simulated_market_is_left_alone(tmp_path):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "market holds the simulated market, which live data must not mix with. Choose another "
+        "market holds the simulated market, which real data must not mix with. Choose another "
         "file with --database, or give --no-collect.\n"
     )

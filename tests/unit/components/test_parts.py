@@ -90,6 +90,7 @@ def test_windows_grow():
 def test_messages_say_what_to_do():
     assert "liqheat ingest PATH" in texts(no_data_message("Nothing is stored."))
     assert "liqheat serve --demo" in texts(empty_store_message())
+    assert "liqheat serve --collect" in texts(empty_store_message())
 
 
 @pytest.mark.parametrize("shown", [empty_store_message, partial(no_data_message, "Nothing.")])
