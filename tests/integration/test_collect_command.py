@@ -102,7 +102,7 @@ async def command(fakes, servers, folder, *options):
     running = Process(process)
     try:
         for fake in fakes.values():
-            await until(lambda f=fake: any(f.topics[c] for c in f.open), f"{fake.name}")
+            await until(lambda f=fake: any(f.wants(c, "BTCUSDT") for c in f.open), f"{fake.name}")
         yield running
     finally:
         await running.end()

@@ -93,7 +93,7 @@ def test_it_tells_what_streams_send_and_servers_answer(tmp_path):
         process = await check(tmp_path, streams, rest, "--seconds", "3")
         for fake in fakes.values():
             if fake.name != "hyperliquid":  # no users are named
-                await until(lambda f=fake: any(f.topics[c] for c in f.open), fake.name)
+                await until(lambda f=fake: any(f.wants(c, "BTCUSDT") for c in f.open), fake.name)
                 await fake.publish(*bitcoin(fake.clock, 6))
         code, out, errors = await ended(process)
         assert code == 0, out + errors
@@ -120,7 +120,7 @@ def test_of_users_that_are_named_it_tells_positions_and_listens_to_fills(tmp_pat
         chosen = ("--exchanges", "hyperliquid", "--seconds", "2")
         process = await check(tmp_path, streams, rest, *chosen, **named)
         fake = fakes["hyperliquid"]
-        await until(lambda: any(fake.topics[c] for c in fake.open), "the stream")
+        await until(lambda: any(fake.wants(c, "BTCUSDT") for c in fake.open), "the stream")
         await fake.publish(*bitcoin(fake.clock, 2))
         code, out, errors = await ended(process)
         assert code == 0, out + errors

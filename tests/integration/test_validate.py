@@ -162,7 +162,7 @@ def test_it_finds_the_hits_that_were_planted(tmp_path):
             exchange() as (fake, server),
             command(fake, server, tmp_path, "--minutes", "0.2") as process,
         ):
-            await until(lambda: any(fake.topics[c] for c in fake.open), "the stream")
+            await until(lambda: any(fake.wants(c, "BTCUSDT") for c in fake.open), "the stream")
             liquidated = Happened("BTCUSDT", True, Decimal(2), Decimal("972.5"), now())
             await fake.publish(liquidated)
             return await ended(process)
