@@ -137,11 +137,16 @@ def _open(path: Path | str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         )
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(str(path), read_only=read_only)
+        # Whole, because DuckDB takes what begins like "md:" for something other than a file.
+        connection = duckdb.connect(str(Path(path).absolute()), read_only=read_only)
     except duckdb.Error as e:
         raise _opening_error(path, str(e)) from e
     except OSError as e:
         raise _opening_error(path, f"{e.strerror or e}: {e.filename or path}") from e
+    if connection.execute(statement("database_file")).fetchone() == (None,):
+        connection.close()  # a file of data, beside which DuckDB would keep all in memory
+        raise _no_database(path)
+    return connection
 
 
 def _opening_error(path: Path | str, reason: str) -> StoreError:
@@ -150,16 +155,18 @@ def _opening_error(path: Path | str, reason: str) -> StoreError:
             f"The database {path} is in use by {_holder(reason)}; only one process can have it "
             "open. Stop that one, or choose another file with --database."
         )
-    if "not a valid DuckDB database" in reason:
-        return StoreError(
-            f"{path} is not a database of liqheat. Choose another file with --database."
-        )
+    if "not a valid DuckDB database" in reason or "in-memory database" in reason:
+        return _no_database(path)
     if "newer version of DuckDB" in reason:
         return StoreTooNew(
             f"{path} was written by a newer DuckDB. Upgrade liqheat, or choose another file with "
             "--database."
         )
     return StoreError(f"The database {path} can't be opened: {reason.splitlines()[0]}")
+
+
+def _no_database(path: Path | str) -> StoreError:
+    return StoreError(f"{path} is not a database of liqheat. Choose another file with --database.")
 
 
 def _holder(reason: str) -> str:

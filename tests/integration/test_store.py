@@ -440,6 +440,26 @@ def test_reading_what_does_not_exist_says_how_to_make_it(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b"open,close\n1,2\n"), ("a.json", b'[{"open": 1}]'), ("a.parquet", b"PAR1")],
+)
+def test_a_file_of_data_is_no_database(tmp_path, name, content, read_only):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=f"{name} is not a database of liqheat"):
+        Store.open(path, read_only=read_only)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["md:market", "sqlite:market", ":memory:market"])
+def test_a_database_is_a_file_whatever_its_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Store.open(name).close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_files_that_are_no_database_of_ours_are_left_alone(tmp_path):
     text = tmp_path / "notes.txt"
     text.write_text("not a database, but longer than a header of one. " * 200)
