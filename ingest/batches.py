@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 
 from ingest.columns import NO_TRADE_ID
+from ingest.database_errors import in_one_line
 from ingest.records import Liquidation
 from ingest.store import Store, StoreError, naive
 
@@ -117,7 +118,7 @@ class BatchWriter:
         try:
             added = await loop.run_in_executor(self._executor, self._add, rows)
         except duckdb.Error as e:
-            self._failed(str(e).splitlines()[0])
+            self._failed(in_one_line(e))
             return
         del self._waiting[: len(rows)]
         self.stored += added

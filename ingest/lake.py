@@ -21,6 +21,7 @@ import orjson
 from pydantic import BaseModel, NonNegativeInt, PositiveInt, ValidationError
 
 from ingest.database import migrations, run, statement
+from ingest.database_errors import in_one_line, interruptible
 from ingest.errors import FileError
 from ingest.store import Store, StoreError
 
@@ -325,7 +326,7 @@ def add_part(cursor: duckdb.DuckDBPyConnection, part: Part) -> int:
     try:
         row = cursor.execute(part.kind.statement(part.kind.add), market).fetchone()
     except duckdb.ConstraintException as e:
-        raise FileError(part.path, f"rows of {part.kind.name}", first_line(e)) from e
+        raise FileError(part.path, f"rows of {part.kind.name}", in_one_line(e)) from e
     return int(row[0]) if row else 0
 
 
@@ -346,22 +347,14 @@ def folder_of(kind: Kind, exchange: str, symbol: str, month: str | None) -> Path
 def reading(path: Path) -> Iterator[None]:
     """Raise what DuckDB's errors mean while it reads a file."""
     try:
-        yield
-    except (RuntimeError, duckdb.InterruptException) as e:
-        if "interrupt" not in str(e).lower():
-            raise
-        raise KeyboardInterrupt from e
+        with interruptible():
+            yield
     except duckdb.OutOfMemoryException as e:
-        raise StoreError(f"{path} could not be read: {first_line(e)}") from e
+        raise StoreError(f"{path} could not be read: {in_one_line(e)}") from e
     except duckdb.ConversionException as e:
-        raise FileError(path, "values of the types of the table", first_line(e)) from e
+        raise FileError(path, "values of the types of the table", in_one_line(e)) from e
     except duckdb.Error as e:
-        raise FileError(path, "a whole Parquet file", first_line(e)) from e
-
-
-def first_line(error: Exception) -> str:
-    """Return what DuckDB says, without the statement it says it of."""
-    return str(error).splitlines()[0]
+        raise FileError(path, "a whole Parquet file", in_one_line(e)) from e
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection, kind: str) -> dict[str, bool]:

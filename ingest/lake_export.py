@@ -18,6 +18,7 @@ import duckdb
 import orjson
 
 from ingest.database import run, schema_version
+from ingest.database_errors import in_one_line, interruptible
 from ingest.errors import FileError
 from ingest.lake import (
     CONTENTS,
@@ -26,7 +27,6 @@ from ingest.lake import (
     Kind,
     Lake,
     LakeMarket,
-    first_line,
     folder_of,
 )
 from ingest.store import Store
@@ -203,13 +203,10 @@ def _meta(cursor: duckdb.DuckDBPyConnection, key: str) -> str:
 def _writing(path: Path) -> Iterator[None]:
     """Raise what DuckDB's errors mean while it writes: Ctrl-C, or no space."""
     try:
-        yield
-    except (RuntimeError, duckdb.InterruptException) as e:
-        if "interrupt" not in str(e).lower():
-            raise
-        raise KeyboardInterrupt from e
+        with interruptible():
+            yield
     except duckdb.Error as e:
-        raise OSError(f"{path} can't be written: {first_line(e)}") from e
+        raise OSError(f"{path} can't be written: {in_one_line(e)}") from e
 
 
 # The folder

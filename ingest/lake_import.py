@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from ingest.changes import Change
-from ingest.lake import KINDS, Lake, Part, add_part, first_line, set_simulated
+from ingest.database_errors import in_one_line, interruptible
+from ingest.lake import KINDS, Lake, Part, add_part, set_simulated
 from ingest.store import Store, StoreError
 
 
@@ -94,13 +95,10 @@ def _is_empty(store: Store) -> bool:
 def _storing(lake: Lake) -> Iterator[None]:
     """Raise what DuckDB's errors mean while it stores: Ctrl-C, or a machine short of something."""
     try:
-        yield
-    except (RuntimeError, duckdb.InterruptException) as e:
-        if "interrupt" not in str(e).lower():
-            raise
-        raise KeyboardInterrupt from e
+        with interruptible():
+            yield
     except duckdb.Error as e:
-        raise StoreError(f"A market of {lake.folder} could not be stored: {first_line(e)}") from e
+        raise StoreError(f"A market of {lake.folder} could not be stored: {in_one_line(e)}") from e
 
 
 def _market(part: Part) -> tuple[str, str]:

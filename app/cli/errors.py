@@ -38,8 +38,9 @@ def explain(error: Exception) -> Failure | None:
         case _ if _is_a(error, "ingest.database", "StoreError"):
             return Failure(str(error), UNUSABLE)
         case _ if _is_a(error, "duckdb", "Error"):
-            reason = str(error).splitlines()[0]
-            return Failure(f"The database can't be used: {reason}", UNUSABLE)
+            from ingest.database_errors import in_one_line
+
+            return Failure(f"The database can't be used: {in_one_line(error)}", UNUSABLE)
         case ValidationError():
             return Failure(sentence(error), UNUSABLE)
         case OSError(filename=str() as name, strerror=str() as reason):

@@ -14,6 +14,7 @@ import duckdb
 
 from ingest.adapters.adapter import Adapter, Context, PayloadError
 from ingest.batches import EVERY, BatchWriter
+from ingest.database_errors import in_one_line
 from ingest.http import HttpClient, HttpError
 from ingest.live.aggregator import ExchangeAggregator
 from ingest.live.clock import Clock, SystemClock
@@ -198,7 +199,7 @@ class Collector:
                 self._executor, set_exchange_health, self._store, health, self._clock.now()
             )
         except duckdb.Error as e:
-            logger.warning("The exchanges' health can't be stored now: %s", str(e).splitlines()[0])
+            logger.warning("The exchanges' health can't be stored now: %s", in_one_line(e))
 
     @contextlib.asynccontextmanager
     async def _sizes(self, stop: asyncio.Event) -> AsyncIterator[None]:

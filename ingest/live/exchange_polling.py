@@ -13,6 +13,7 @@ from ingest.adapters.adapter import Adapter, PayloadError, Request, ShowsPositio
 from ingest.backfill import Progress, backfill
 from ingest.backfill_jobs import Work, prepare
 from ingest.backfill_plan import EAGER, INTERVALS, SERIES, TIERS, Wish, columns, floor
+from ingest.database_errors import in_one_line
 from ingest.following import all_pages
 from ingest.http import HttpClient, HttpError, Unavailable
 from ingest.intervals import SECONDS
@@ -110,8 +111,9 @@ class ExchangePoller:
                 pause = await work()
             except duckdb.Error as e:
                 # Mostly a full disk, which the others say, too, and again and again.
-                reason = str(e).splitlines()[0]
-                self._say_unless_said(name, f"what was asked for can't be stored now: {reason}")
+                self._say_unless_said(
+                    name, f"what was asked for can't be stored now: {in_one_line(e)}"
+                )
                 pause = AGAIN
             except Exception:
                 logger.exception("%s: what was asked for could not be stored", self.exchange)
