@@ -34,6 +34,10 @@ _KEPT_ALIVE = 75
 # What was sent to a socket whose client does not read is not waited for longer. [s]
 _LONGEST_GOODBYE = 1.0
 
+# A connection whose client takes nothing of what was sent is ended by the system (Linux) after so
+# long: closed by us, it would wait for its client forever, and count among the most. [s]
+_LONGEST_UNREAD = 60.0
+
 
 class Server(uvicorn.Server):
     """A server that says when it answers, and ends though clients of sockets don't read."""
@@ -83,6 +87,9 @@ def listen(host: str, port: int) -> socket.socket:
     family, kind, _, _, address = _resolve(host, port)[0]
     bound = socket.socket(family, kind)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # what is accepted on it inherits it
+        milliseconds = int(1000 * _LONGEST_UNREAD)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     try:
         bound.bind(address)
         # Another program must find the port taken now, not only when it connects.

@@ -78,8 +78,8 @@ _NO_MARK = (
     "Hyperliquid has no candles of the mark price; the map takes those of trades in their place."
 )
 _NO_HISTORY = (
-    "Hyperliquid answers for open interest at this moment only: collect it from now on, or load "
-    "its archive's asset_ctxs files."
+    "Hyperliquid answers for open interest at this moment only: collect it from now on with "
+    "liqheat collect."
 )
 
 

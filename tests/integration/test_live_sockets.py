@@ -4,7 +4,8 @@ import asyncio
 import json
 import socket
 import threading
-from contextlib import contextmanager, nullcontext
+import time
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -66,8 +67,8 @@ class Live:
 
 
 @contextmanager
-def serving(application):
-    """Serve an application as ``liqheat serve`` does; yield its host and port."""
+def running(application):
+    """Serve an application as ``liqheat serve`` does; yield the server, its host and port."""
     bound, started = listen("127.0.0.1", 0), threading.Event()
     server = Server(uvicorn.Config(application, log_config=None), started.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
@@ -75,11 +76,17 @@ def serving(application):
     thread.start()
     assert started.wait(DEADLINE)
     try:
-        yield where
+        yield server, where
     finally:
         server.should_exit = True
         thread.join(DEADLINE)
         assert not thread.is_alive()
+
+
+@contextmanager
+def serving(application):
+    with running(application) as (_, where):
+        yield where
 
 
 @contextmanager
@@ -235,6 +242,28 @@ def test_a_client_that_does_not_read_loses_the_oldest_and_holds_up_nobody(tmp_pa
             assert server.feed.dropped > 0
     # The server has ended though there was more to send.
     deaf.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="told by Linux only")
+def test_who_reads_no_more_is_let_go(monkeypatch):
+    monkeypatch.setattr("app.server._LONGEST_UNREAD", 0.5)
+    monkeypatch.setattr("app.live.sockets._LONGEST_SEND", 0.5)
+    application, sockets = FastAPI(), Sockets()
+
+    async def much():
+        while True:
+            yield "1" * 1_000_000
+            await asyncio.sleep(0)
+
+    @application.websocket("/")
+    async def serve(websocket: WebSocket) -> None:
+        await sockets.serve(websocket, lambda _parameters: nullcontext(much()))
+
+    with running(application) as (server, where), closing(deaf_client(where, "/")):
+        began = time.monotonic()
+        while server.server_state.connections:
+            assert time.monotonic() - began < DEADLINE
+            threading.Event().wait(0.05)
 
 
 def test_no_more_clients_are_let_in_than_can_be_served():
