@@ -91,7 +91,7 @@ class Collector:
         self._make_client, self._every, self.changed = client, every, changed
         self._known = frozenset(contexts or {})
         exchanges = [one.exchange for one in self._adapters if one.exchange not in self._known]
-        self._rates = MaintenanceRates(store, exchanges, self._symbols)
+        self._rates = MaintenanceRates(store)
         self._clock = clock or SystemClock()
         self._executor = ThreadPoolExecutor(1, "store")
         self._writer = BatchWriter(store, self._executor, every=every, tell=tell)

@@ -1,7 +1,8 @@
 """How much margin must remain, which tells the trigger from a bankruptcy price."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 
+from ingest.database import run
 from ingest.store import Store
 
 
@@ -11,9 +12,8 @@ class MaintenanceRates:
     Any thread may ask; nobody waits for the database but who reads.
     """
 
-    def __init__(self, store: Store, exchanges: Iterable[str], symbols: Sequence[str]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._markets = [(exchange, symbol) for exchange in exchanges for symbol in symbols]
         self._rates: dict[tuple[str, str], float] = {}
 
     def of(self, exchange: str) -> Callable[[str], float | None]:
@@ -22,9 +22,6 @@ class MaintenanceRates:
 
     def read(self) -> None:
         """Read what is stored now."""
-        for market in self._markets:
-            tiers = self._store.leverage_tiers(*market)
-            if tiers["valid_from"].size:
-                # The newest table is the last, and ascends from its lowest tier.
-                lowest = (tiers["valid_from"] == tiers["valid_from"][-1]).argmax()
-                self._rates[market] = float(tiers["maintenance_rate"][lowest])
+        with self._store.cursor() as cursor:
+            rows = run(cursor, "maintenance_rates").fetchall()
+        self._rates = {(exchange, symbol): rate for exchange, symbol, rate in rows}

@@ -22,7 +22,7 @@ def test_the_rate_is_that_of_the_lowest_tier_of_the_newest_table():
     with Store.open(":memory:") as store:
         store.add_leverage_tiers(tiers("bybit", "2026-03-01", [0.006, 0.01]))
         store.add_leverage_tiers(tiers("bybit", "2026-01-01", [0.005, 0.002]))
-        rates = MaintenanceRates(store, ["bybit", "okx"], ["BTCUSDT", "ETHUSDT"])
+        rates = MaintenanceRates(store)
         bybit, okx = rates.of("bybit"), rates.of("okx")
         assert bybit("BTCUSDT") is None  # nothing was read yet
         rates.read()
