@@ -46,7 +46,7 @@ class HttpError(Exception):
     status : int or None
         What it answered, if it did.
     host : str
-        Who that was, if it answered.
+        Who that was, or who could not be reached.
     """
 
     def __init__(
@@ -177,6 +177,7 @@ class HttpClient:
         self._manners, self._clock, self._sleep, self._now = manners, clock, sleep, now
         self._limiters: dict[str, AsyncLimiter] = {}
         self._closed_until: dict[str, float] = {}
+        self._unreachable: set[str] = set()
         self._back_off = wait_exponential_jitter(initial=1, max=60, jitter=1)
         try:
             self._client = httpx.AsyncClient(
@@ -319,7 +320,7 @@ class HttpClient:
         except httpx.HTTPError as e:
             kind = Unavailable if is_unreachable(e) else HttpError
             why = reason(e, host, self._manners.timeout)
-            raise kind(f"{request.url}: {why}", again=True) from e
+            raise kind(f"{request.url}: {why}", again=True, host=host) from e
 
     async def _turn(self, host: str, weight: float) -> None:
         """Wait until the host may be asked."""
@@ -335,6 +336,7 @@ class HttpClient:
     async def _check(self, response: httpx.Response, host: str) -> None:
         """Raise what a status means unless it is a success."""
         status = response.status_code
+        self._unreachable.discard(host)
         if response.is_success:
             return
         if status == NOT_FOUND:
@@ -377,6 +379,10 @@ class HttpClient:
     def _tell(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         level = self._manners.again_logged_as
+        if isinstance(error, Unavailable):
+            # One request tells as much of a host as all that wait for it.
+            level = min(level, logging.INFO) if error.host in self._unreachable else level
+            self._unreachable.add(error.host)
         logger.log(level, "Asking again in %.0f s. %s", state.upcoming_sleep, error)
 
 

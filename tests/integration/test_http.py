@@ -275,6 +275,38 @@ def test_what_is_asked_again_is_logged(get, server, caplog):
     assert record.args
 
 
+def test_that_a_host_can_not_be_reached_is_told_once(clock, caplog):
+    url = f"http://127.0.0.1:{fake_archive.free_port()}/thing"
+
+    async def run():
+        async with HttpClient(Manners(attempts=3), clock=clock, sleep=clock.sleep) as client:
+            asked = [client.get_json(Request(f"{url}?{number}")) for number in range(4)]
+            return await asyncio.gather(*asked, return_exceptions=True)
+
+    with caplog.at_level(logging.WARNING, logger="ingest.http"):
+        assert [type(failed) for failed in asyncio.run(run())] == [Unavailable] * 4
+    assert [record.name for record in caplog.records] == ["ingest.http"]
+
+
+def test_that_a_host_is_away_again_is_told_again(clock, caplog):
+    away = iter([True, False, True, False])
+
+    def answer(request):
+        if next(away):
+            raise httpx.ConnectError("refused", request=request)
+        return httpx.Response(200, json=7)
+
+    async def run():
+        async with HttpClient(
+            clock=clock, sleep=clock.sleep, transport=httpx.MockTransport(answer)
+        ) as client:
+            return [await client.get_json(Request("http://host/thing")) for _ in range(2)]
+
+    with caplog.at_level(logging.WARNING, logger="ingest.http"):
+        assert asyncio.run(run()) == [7, 7]
+    assert [record.name for record in caplog.records] == ["ingest.http"] * 2
+
+
 def test_who_collects_for_days_need_not_hear_of_each_try(get, server, caplog):
     server.answer("thing", status(503))
     with caplog.at_level(logging.INFO, logger="ingest.http"):
