@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -104,6 +104,7 @@ def _serve(settings: Settings, *, demo: bool = False) -> None:
         _ended_by_sigterm(),
         listen(settings.host, settings.port) as bound,
         Store.open(settings.database) as store,
+        ExitStack() as ending,
     ):
         if demo:
             _refuse_real(store)
@@ -127,6 +128,13 @@ def _serve(settings: Settings, *, demo: bool = False) -> None:
             collecting=settings.collect,
         )
         warming = warm_up(heatmaps)
+        # In the database when Python ends, it would make DuckDB complain.
+        ending.callback(warming.join, 10.0)
+        ending.callback(heatmaps.close)
+        ending.callback(answers.close)
+        ending.callback(jobs.stop)
+        if collection:
+            ending.callback(collection.stop)  # first, because that stores what has come
         where = address(bound)
 
         def started() -> None:
@@ -134,15 +142,7 @@ def _serve(settings: Settings, *, demo: bool = False) -> None:
             if collection:
                 collection.start()
 
-        try:
-            serve_until_stopped(server, bound, started)
-        finally:
-            if collection:
-                collection.stop()  # first, because that stores what has come
-            jobs.stop()
-            answers.close()
-            heatmaps.close()
-            warming.join(10.0)  # in the database when Python ends, it would make DuckDB complain
+        serve_until_stopped(server, bound, started)
 
 
 def _refuse_real(store: "Store") -> None:

@@ -15,7 +15,7 @@ from app.settings import Settings
 from ingest.http_reasons import printable
 from ingest.live.collector import Collector
 from ingest.live.health import Health
-from ingest.store import Store
+from ingest.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class LiveCollection:
         self._retry_after = retry_after
         self._collector: Collector | None = None
         self._failed: tuple[str, datetime] | None = None
+        self._lost = ""
         self._stop = asyncio.Event()
         self._running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
 
@@ -56,13 +57,21 @@ class LiveCollection:
         thread.start()
 
     def stop(self) -> None:
-        """Close the streams, store all that came, and return when that is done."""
+        """Close the streams, store all that came, and return when that is done.
+
+        Raises
+        ------
+        StoreError
+            If not all could be stored.
+        """
         if self._running is None:
             return
         loop, thread = self._running
         with suppress(RuntimeError):  # it has ended by itself
             loop.call_soon_threadsafe(self._stop.set)
         thread.join()
+        if self._lost:
+            raise StoreError(self._lost)
 
     def health(self) -> Mapping[str, Health]:
         """Return how each exchange is; all are down while collecting fails as a whole."""
@@ -102,7 +111,7 @@ class LiveCollection:
         reason = printable(str(error)) or type(error).__name__
         self._failed = f"collecting failed: {reason}", datetime.now(UTC)
         if self._stop.is_set():
-            logger.error("Live collection did not end well: %s", reason)
+            self._lost = f"Live collection did not end well: {reason}"
             return
         logger.error(
             "Live collection failed and is begun again in %g s: %s",

@@ -92,7 +92,7 @@ def test_a_stop_does_not_wait_until_it_is_begun_again(made):
         collection.stop()
 
 
-def test_what_could_not_be_stored_at_the_end_is_logged(made, caplog):
+def test_what_could_not_be_stored_at_the_end_is_said(made):
     class Full(FakeCollector):
         async def run(self, stop):
             await super().run(stop)
@@ -104,8 +104,8 @@ def test_what_could_not_be_stored_at_the_end_is_logged(made, caplog):
         collection = LiveCollection(store, Settings(), LiveFeed())
         collection.start()
         assert full.runs.wait(DEADLINE)
-        collection.stop()
-    assert "10 liquidations could not be stored: No space left" in caplog.text
+        with pytest.raises(StoreError, match="10 liquidations could not be stored: No space left"):
+            collection.stop()
 
 
 def test_what_was_never_started_can_be_stopped(made):

@@ -16,9 +16,10 @@ from websockets.sync.client import connect
 
 import app.cli.serve
 import app.server
+from app.live.collecting import LiveCollection
 from app.settings import Settings
 from app.web.paths import is_api
-from ingest.store import Store
+from ingest.store import Store, StoreError
 
 ROOT = Path(__file__).parents[2]
 SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
@@ -175,6 +176,24 @@ def test_the_database_that_is_served_reads_no_other_files(tmp_path, monkeypatch)
     )
     app.cli.serve._serve(settings)
     assert opened[-1] == "looked"
+
+
+def test_what_could_not_be_stored_at_the_end_does_not_end_well(tmp_path, monkeypatch):
+    def fail(_collection):
+        raise StoreError("10 liquidations could not be stored")
+
+    monkeypatch.setattr(LiveCollection, "start", lambda _: None)
+    monkeypatch.setattr(LiveCollection, "stop", fail)
+    monkeypatch.setattr(
+        app.server, "serve_until_stopped", lambda _server, _bound, started: started()
+    )
+    database = tmp_path / "market.duckdb"
+    with pytest.raises(StoreError, match="10 liquidations"):
+        app.cli.serve._serve(
+            Settings(database=database, cache_dir=tmp_path / "cache", port=0, collect=True)
+        )
+    # All else has been closed.
+    Store.open(database).close()
 
 
 def test_a_port_that_is_taken_is_a_sentence(tmp_path):
