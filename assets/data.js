@@ -149,7 +149,7 @@
     byId("exchange-cards").classList.toggle("is-stale", isGone || isCut);
     byId("jobs").classList.toggle("is-stale", isGone);
     status.textContent = {
-      off: simulated ? "Simulated" : "Not collecting: start with --collect",
+      off: simulated ? "Simulated" : "Not collecting",
       paused: waiting.length ? `Paused, ${waiting.length} new` : "Paused",
       live: "Live",
       broken: refusal ? `Refused: ${refusal}` : "Connection lost, trying again…",

@@ -482,5 +482,5 @@ def test_the_same_liquidation_told_twice_is_one(made, new_page):
 
 def test_where_nothing_is_collected_the_list_says_how_to(filled, new_page):
     page = new_page(filled, collecting=False).open()
-    assert page.status == "Not collecting: start with --collect"
+    assert page.status == "Not collecting"
     assert len(page.liquidations) == 50
