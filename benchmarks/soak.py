@@ -88,9 +88,10 @@ Row = tuple[str, str, str, float, float, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows that were stored together, when that was done, and how long it took. [s]"""
+    """Rows in one transaction, how many were new, when it was done, and how long it took. [s]"""
 
     rows: list[Row]
+    added: int
     at: float
     took: float
 
@@ -106,7 +107,7 @@ class WatchedStore(Store):
         added = super().add_liquidations(columns)
         at = time.monotonic()
         if self.batches is not None:
-            self.batches.append(Batch(_rows(columns), at, at - began))
+            self.batches.append(Batch(_rows(columns), added, at, at - began))
         return added
 
 
@@ -116,7 +117,7 @@ class Account:
     Attributes
     ----------
     delivered, stored : int
-        Events that exchanges delivered, and rows in batches that were committed.
+        Events that exchanges delivered, and rows that batches added.
     batches, largest : int
         Batches, and the most rows in one.
     longest : float
@@ -134,6 +135,7 @@ class Account:
         self._sent: dict[Row, float] = {}
         self._stored: dict[Row, float] = {}
         self.delivered = self.stored = self.batches = self.largest = 0
+        self._known = 0  # rows in batches that were stored before
         self.longest = self.writing = 0.0
 
     def deliver(self, fake: FakeExchange, sent: float) -> None:
@@ -153,7 +155,8 @@ class Account:
         while self._batches:
             batch = self._batches.popleft()
             self.batches += 1
-            self.stored += len(batch.rows)
+            self.stored += batch.added
+            self._known += len(batch.rows) - batch.added
             self.largest = max(self.largest, len(batch.rows))
             self.writing = max(self.writing, batch.took)
             for row in batch.rows:
@@ -164,7 +167,7 @@ class Account:
 
     def under_way(self) -> int:
         """Return how many were delivered and are not stored, or the other way round."""
-        return len(self._sent) + len(self._stored)
+        return len(self._sent) + len(self._stored) - self._known
 
     def difference(self, store: Store) -> tuple[int, int]:
         """Return how many are lost and how many doubled, by what is really there."""

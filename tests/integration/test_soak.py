@@ -45,6 +45,20 @@ def test_the_account_tells_what_is_missing_and_what_never_was(tmp_path, stored, 
         assert account.difference(store) == (lost, doubled)
 
 
+def test_what_is_stored_already_counts_once(tmp_path):
+    fake = FakeBybit(ManualClock())
+    events = list(islice(liquidations(fake.clock), 3))
+    fake.delivered += events
+    with WatchedStore.open(tmp_path / "market") as store:
+        account = Account(store, tmp_path / "delivered.csv")
+        account.deliver(fake, 0.0)
+        store.add_liquidations(columns(events))
+        store.add_liquidations(columns(events[1:]))
+        account.take()
+        assert (account.stored, account.under_way()) == (3, 0)
+        assert account.difference(store) == (0, 0)
+
+
 def columns(events):
     return {
         "exchange": np.array(["bybit"] * len(events), dtype=object),
