@@ -1,6 +1,7 @@
 """Fixtures and settings that all tests share."""
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from hypothesis import settings
 # A kernel's first call compiles it, and interpreted it is slow: neither is a failure.
 settings.register_profile("liqheat", deadline=None)
 settings.load_profile("liqheat")
+
+# What a script starts in the background ignores Ctrl-C, and so would what tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 PAYLOADS = Path(__file__).parent / "payloads"
