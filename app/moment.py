@@ -206,7 +206,7 @@ def moment_of(
             exchange: _drawn(each, edges, len(leverages), request.measure)
             for exchange, each in levels.items()
         },
-        tracked=np.sum([book.ledger.tracked[-1] for book in books.values()], axis=0),
+        tracked=np.sum([book.ledger.held[-1] for book in books.values()], axis=0),
         open_interest=float(sum(book.open_interest[-1] for book in books.values())),
         last_price=float(leading.close[-1]),
         candle_exchange=leading.exchange,
@@ -224,13 +224,7 @@ def _levels(book: LevelBook, since: datetime | None) -> OpenLevels:
     if since is None:
         return levels
     kept = book.open_time[levels.birth] + np.timedelta64(book.interval) > time64(since)
-    return OpenLevels(
-        levels.price[kept],
-        levels.size[kept],
-        levels.side[kept],
-        levels.tier[kept],
-        levels.birth[kept],
-    )
+    return levels.where(kept)
 
 
 def _drawn(levels: OpenLevels, edges: Floats, leverages: int, measure: Measure) -> Floats:

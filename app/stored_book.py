@@ -21,7 +21,7 @@ from engine.kernels import Bars, Ledger, Tiers
 from engine.market import Market
 from engine.models import LiquidationModel
 from engine.parameters import Parameters
-from engine.rules import Before
+from engine.rules import Before, holders_of
 from ingest.coverage import MarketCoverage
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,6 @@ def from_bytes(content: bytes, market: MarketCoverage, parameters: Parameters) -
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        check_arrays(arrays)
         return _read(arrays, market, parameters)
     except _DAMAGED as e:
         log.warning("A cached book of %s is damaged and is built anew: %s", market.symbol, e)
@@ -141,6 +140,8 @@ def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> Stored
         name: part(*(arrays[f"{name}_{field}"] for field in part._fields))
         for name, part in _PARTS.items()
     }
+    holders = holders_of(parts["tiers"], parameters)
+    check_arrays(arrays, holders)
     open_interest, known = arrays["last"]
     book = LevelBook(
         exchange=market.exchange,
@@ -150,6 +151,7 @@ def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> Stored
         close=arrays["candles_close"],
         open_interest=arrays["open_interest"],
         parameters=parameters,
+        holders=holders,
         death=arrays["death"],
         last=Before(arrays["last_stop"][()], float(open_interest), bool(known)),
         **parts,

@@ -200,8 +200,8 @@ def _while_known(stored: StoredBook, heatmap: Heatmap) -> Heatmap:
 
 def level_range(book: LevelBook) -> tuple[float, float]:
     """Return prices between which every level of a book lies. [quote]"""
-    entry, ratio = book.bars.entry, book.tiers.ratio
-    low, high = entry.min() * ratio.min(), entry.max() * ratio.max()
+    entry, ratios = book.bars.entry, book.price_ratios()
+    low, high = entry.min() * min(ratios), entry.max() * max(ratios)
     return max(float(low) * (1 - 1e-9), 0.0), float(high) * (1 + 1e-9)
 
 

@@ -6,7 +6,7 @@ from dash.development.base_component import Component
 
 from components import ids
 from components.formats import percent
-from engine.profiles import LeverageProfile
+from engine.profiles import Profile
 
 SHORTCUTS = (
     ("1 – 9", "Window, 12h to 180d"),
@@ -103,7 +103,7 @@ def profile_dialog() -> dbc.Modal:
     )
 
 
-def profile_preview(profile: LeverageProfile) -> list[html.Div]:
+def profile_preview(profile: Profile) -> list[html.Div]:
     """Return a bar for each leverage, as long as its weight."""
     widest = max(profile.weight)
     return [

@@ -1,16 +1,37 @@
 """The level book: the engine's result, of which every picture is a view."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.frontier_kernel import NO_CLOSINGS, Closings, run_nearest
-from engine.kernels import Bars, Floats, Ints, Ledger, Tiers, empty_ledger, find_deaths, run_flow
+from engine.kernels import (
+    Bars,
+    Floats,
+    Holders,
+    Indices,
+    Ints,
+    Ledger,
+    Tiers,
+    empty_ledger,
+    find_deaths,
+    run_flow,
+    sum_crossed,
+)
 from engine.market import Market, Times
 from engine.parameters import Parameters
-from engine.rules import Before, after, bars_of, beginning, check_market, check_takers, tiers_of
+from engine.rules import (
+    Before,
+    after,
+    bars_of,
+    beginning,
+    check_market,
+    check_takers,
+    holders_of,
+    tiers_of,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +56,9 @@ class LevelBook:
     bars : Bars
         What the rules made of each bar.
     tiers : Tiers
-        Price ratios and weights of the profile's leverages.
+        Price ratios and weights of the profile's leverages, at each entry price.
+    holders : Holders
+        Kinds of holders, and what each holds of a level.
     ledger : Ledger
         Sizes opened, closed, liquidated and open, by bar and side.
     death : ndarray of int32, shape (n, 2, leverages)
@@ -56,6 +79,7 @@ class LevelBook:
     parameters: Parameters
     bars: Bars
     tiers: Tiers
+    holders: Holders
     ledger: Ledger
     death: Ints
     closings: Closings
@@ -109,21 +133,68 @@ class LevelBook:
     def open_levels(self) -> "OpenLevels":
         """Return the levels that are open at the end of the last bar."""
         bar, side, tier = np.nonzero(self.is_alive())
-        last = len(self)
-        epochs = self.ledger.epoch[last, side] - self.ledger.epoch[bar + 1, side]
-        left = self.ledger.survival[last, side] / self.ledger.survival[bar + 1, side]
-        size = self.ledger.opened[bar + 1, side] * self.tiers.weight[self.bars.regime[bar], tier]
-        size *= left * np.ldexp(1.0, -512 * np.minimum(epochs, 3))
+        size = self.size(bar, side, tier, len(self))
         if self.closings.bar.size:
             _, sides, leverages = self.death.shape
             taken = np.zeros(self.death.size)
             np.add.at(taken, self.closings.level, self.closings.size)
             size = np.maximum(size - taken[(bar * sides + side) * leverages + tier], 0.0)
-        price = self.bars.entry[bar] * self.tiers.ratio[self.bars.regime[bar], side, tier]
         kept = size > 0.0
+        bar, side, tier = bar[kept], side[kept], tier[kept]
         return OpenLevels(
-            price[kept], size[kept], side[kept].astype(np.int8), tier[kept], bar[kept]
+            price=self.price(bar, side, tier),
+            size=size[kept],
+            side=side.astype(np.int8),
+            tier=tier % len(self.parameters.profile.leverage),
+            leverage=self.leverage(bar, tier),
+            entry=self.bars.entry[bar, self.tiers.point[tier]],
+            birth=bar,
         )
+
+    def price(self, bar: Indices, side: Indices, tier: Indices) -> Floats:
+        """Return the liquidation prices of levels, named by birth, side and tier. [quote]"""
+        rules = self.bars.regime[bar]
+        ratio = self.tiers.slope[rules, side, tier] * self.bars.turn[bar]
+        ratio += self.tiers.base[rules, side, tier]
+        return np.asarray(self.bars.entry[bar, self.tiers.point[tier]] * ratio)
+
+    def price_ratios(self) -> tuple[float, float]:
+        """Return bounds of liquidation price over entry price. [-]"""
+        turns = np.array([self.bars.turn.min(initial=1.0), 1.0])
+        ratio = self.tiers.base[..., None] + self.tiers.slope[..., None] * turns
+        return float(ratio.min()), float(ratio.max())
+
+    def size(self, bar: Indices, side: Indices, tier: Indices, bars: int | Indices) -> Floats:
+        """Return what proportional closing left of levels after so many bars of the book. [base]
+
+        Levels that were crossed by then count as if they had not been.
+        """
+        size = np.zeros(bar.size)
+        for part, kind in enumerate(self.holders.of_tier[tier].T):
+            epochs = self.ledger.epoch[bars, side, kind] - self.ledger.epoch[bar + 1, side, kind]
+            left = (
+                self.ledger.survival[bars, side, kind] / self.ledger.survival[bar + 1, side, kind]
+            )
+            left *= np.ldexp(1.0, -512 * np.minimum(epochs, 3))
+            size += self.ledger.opened[bar + 1, side, part] * left
+        return size * self.tiers.weight[self.bars.regime[bar], tier]
+
+    def leverage(self, bar: Indices, tier: Indices) -> Floats:
+        """Return the leverages of levels, named by birth and tier. [-]"""
+        leverage = self.tiers.leverage[self.bars.regime[bar], tier]
+        return np.asarray(leverage / self.bars.turn[bar])
+
+    def crossed(self) -> Floats:
+        """Return the notional that each bar liquidated, shape (2, n). [quote]"""
+        crossed = np.zeros((2, len(self)))
+        sum_crossed(self.bars, self.tiers, self.holders, self.ledger, self.death, crossed)
+        if self.closings.bar.size:
+            bar, side, tier = np.unravel_index(self.closings.level, self.death.shape)
+            last = self.death[bar, side, tier]
+            killed = (last >= 0) & (last < len(self))
+            taken = self.closings.size * self.price(bar, side, tier)
+            np.subtract.at(crossed, (side[killed], last[killed]), taken[killed])
+        return crossed
 
     def _before(self, bar: int) -> Before:
         """Return what the bar needs to know of the one before it."""
@@ -150,6 +221,10 @@ class OpenLevels:
         0 for longs, 1 for shorts.
     tier : ndarray of int
         Place in the profile's leverages.
+    leverage : ndarray
+        Entry notional over margin. [-]
+    entry : ndarray
+        Price at which it was opened. [quote]
     birth : ndarray of int
         Bar of birth.
     """
@@ -158,12 +233,18 @@ class OpenLevels:
     size: Floats
     side: NDArray[np.int8]
     tier: NDArray[np.int64]
+    leverage: Floats
+    entry: Floats
     birth: NDArray[np.int64]
 
     @property
     def notional(self) -> Floats:
         """Size times liquidation price. [quote]"""
         return self.size * self.price
+
+    def where(self, chosen: NDArray[np.bool_]) -> "OpenLevels":
+        """Return the chosen levels."""
+        return OpenLevels(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
 
 
 def build_book(market: Market, parameters: Parameters) -> LevelBook:
@@ -185,15 +266,16 @@ def build_book(market: Market, parameters: Parameters) -> LevelBook:
     check_takers(market, parameters)
     before = beginning(market)
     bars, held = bars_of(market, parameters, before)
-    tiers = tiers_of(market.margin, parameters)
-    death = np.empty((len(market), *tiers.ratio.shape[1:]), np.int32)
-    ledger = empty_ledger(len(market), market.initial_open_interest)
+    tiers = tiers_of(market.margin, parameters, market.interval)
+    holders = holders_of(tiers, parameters)
+    death = np.empty((len(market), 2, tiers.point.size), np.int32)
+    ledger = empty_ledger(len(market), market.initial_open_interest, holders)
     closings = NO_CLOSINGS
     if parameters.closing == "nearest":
-        closings = run_nearest(bars, tiers, ledger, death)
+        closings = run_nearest(bars, tiers, holders, ledger, death)
     else:
         find_deaths(bars, tiers, death)
-        run_flow(bars, tiers, parameters.closing != "none", death, ledger)
+        run_flow(bars, tiers, holders, parameters.closing != "none", death, ledger)
     return LevelBook(
         exchange=market.exchange,
         symbol=market.symbol,
@@ -204,6 +286,7 @@ def build_book(market: Market, parameters: Parameters) -> LevelBook:
         parameters=parameters,
         bars=bars,
         tiers=tiers,
+        holders=holders,
         ledger=ledger,
         death=death,
         closings=closings,

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from engine.kernels import (
     ALIVE,
     Bars,
     Floats,
+    Holders,
+    Indices,
     Ints,
     Ledger,
     Tiers,
@@ -23,10 +24,10 @@ from engine.kernels import (
     closed_in,
     enter,
     epoch_decay,
+    is_born,
+    level_price,
     turn_over,
 )
-
-Levels = NDArray[np.int64]
 
 
 class Frontier(NamedTuple):
@@ -43,8 +44,8 @@ class Frontier(NamedTuple):
     """
 
     keys: Floats
-    levels: Levels
-    counts: Levels
+    levels: Indices
+    counts: Indices
 
 
 class Closings(NamedTuple):
@@ -61,7 +62,7 @@ class Closings(NamedTuple):
     """
 
     bar: Ints
-    level: Levels
+    level: Indices
     size: Floats
 
 
@@ -76,7 +77,7 @@ def empty_frontier(capacity: int) -> Frontier:
 
 
 @njit(cache=True, nogil=True)
-def push(keys: Floats, levels: Levels, count: int, key: float, level: int) -> None:
+def push(keys: Floats, levels: Indices, count: int, key: float, level: int) -> None:
     """Put a level into a heap of ``count`` that has room for it."""
     place = count
     while place > 0:
@@ -89,7 +90,7 @@ def push(keys: Floats, levels: Levels, count: int, key: float, level: int) -> No
 
 
 @njit(cache=True, nogil=True)
-def pop(keys: Floats, levels: Levels, count: int) -> None:
+def pop(keys: Floats, levels: Indices, count: int) -> None:
     """Drop the top of a heap of ``count``."""
     key, level = keys[count - 1], levels[count - 1]
     place, child = 0, 1
@@ -109,32 +110,34 @@ def push_born(
 ) -> None:
     """Put the living levels born in a bar into the frontier, which has room for them."""
     rules = bars.regime[bar]
-    for tier in range(tiers.weight.shape[1]):
+    for tier in range(tiers.point.size):
         if death[bar, side, tier] == ALIVE and tiers.weight[rules, tier] > 0.0:
-            price = bars.entry[bar] * tiers.ratio[rules, side, tier]
+            price = level_price(bars, tiers, bar, side, tier)
             push(
                 frontier.keys[side],
                 frontier.levels[side],
                 frontier.counts[side],
                 -price if side == 0 else price,
-                (bar * 2 + side) * tiers.weight.shape[1] + tier,
+                (bar * 2 + side) * tiers.point.size + tier,
             )
             frontier.counts[side] += 1
 
 
 @njit(cache=True, nogil=True)
-def gather(bars: Bars, tiers: Tiers, ledger: Ledger, death: Ints, frontier: Frontier) -> None:
+def gather(
+    bars: Bars, tiers: Tiers, holders: Holders, ledger: Ledger, death: Ints, frontier: Frontier
+) -> None:
     """Put every living level of a finished run into an empty frontier."""
-    for bar in range(bars.entry.size):
+    for bar in range(bars.turn.size):
         for side in range(2):
-            if ledger.opened[bar + 1, side] > 0.0:
+            if is_born(holders, ledger, bar, side):
                 push_born(bars, tiers, bar, side, death, frontier)
 
 
 @njit(cache=True, nogil=True)
 def pop_crossed(
     bars: Bars, bar: int, side: int, tier_count: int, death: Ints, frontier: Frontier
-) -> Levels:
+) -> Indices:
     """Take the levels that a bar touches off the frontier and return them, oldest first."""
     keys, levels = frontier.keys[side], frontier.levels[side]
     reach = -bars.low[bar] if side == 0 else bars.high[bar]
@@ -156,6 +159,7 @@ def pop_crossed(
 def advance(
     bars: Bars,
     tiers: Tiers,
+    holders: Holders,
     start: int,
     tied: bool,
     ledger: Ledger,
@@ -167,22 +171,30 @@ def advance(
     Sums are taken in the order in which `engine.kernels.run_flow` takes them, so that the results
     do not differ in any digit.
     """
-    tier_count = tiers.weight.shape[1]
-    for bar in range(start, bars.entry.size):
+    tier_count, kinds = tiers.point.size, len(holders.speed)
+    gone = np.empty(kinds)
+    dying_epoch = np.empty(kinds, np.int32)
+    for bar in range(start, bars.turn.size):
         for side in range(2):
-            dying, dying_epoch = 0.0, 0
+            gone[:] = 0.0
+            dying_epoch[:] = 0
             for level in pop_crossed(bars, bar, side, tier_count, death, frontier):
-                birth = level // (2 * tier_count)
-                scaled = ledger.opened[birth + 1, side] / ledger.survival[birth + 1, side]
-                now = ledger.epoch[birth + 1, side]
-                if dying_epoch != now:
-                    dying *= epoch_decay(now - dying_epoch)
-                    dying_epoch = now
-                dying += scaled * tiers.weight[bars.regime[birth], level % tier_count]
-            gone = dying * epoch_decay(ledger.epoch[bar, side] - dying_epoch)
-            book_side(bars, tied, bar, side, gone * ledger.survival[bar, side], ledger)
+                birth, tier = level // (2 * tier_count), level % tier_count
+                for part in range(len(holders.net)):
+                    kind = holders.of_tier[tier, part]
+                    now = ledger.epoch[birth + 1, side, kind]
+                    if dying_epoch[kind] != now:
+                        gone[kind] *= epoch_decay(now - dying_epoch[kind])
+                        dying_epoch[kind] = now
+                    scaled = ledger.opened[birth + 1, side, part]
+                    scaled /= ledger.survival[birth + 1, side, kind]
+                    gone[kind] += scaled * tiers.weight[bars.regime[birth], tier]
+            for kind in range(kinds):
+                gone[kind] *= epoch_decay(ledger.epoch[bar, side, kind] - dying_epoch[kind])
+                gone[kind] *= ledger.survival[bar, side, kind]
+            book_side(bars, holders, tied, bar, side, gone, ledger)
             death[bar, side, :] = ALIVE
-            if ledger.opened[bar + 1, side] > 0.0:
+            if is_born(holders, ledger, bar, side):
                 push_born(bars, tiers, bar, side, death, frontier)
 
 
@@ -190,6 +202,7 @@ def advance(
 def advance_nearest(
     bars: Bars,
     tiers: Tiers,
+    holders: Holders,
     start: int,
     ledger: Ledger,
     death: Ints,
@@ -203,23 +216,23 @@ def advance_nearest(
     ``size``, shape (n, 2, tiers), holds what is left of each level [base]; ``closings`` is filled
     from ``closing_count`` on, and the new count returned.
     """
-    tier_count = tiers.weight.shape[1]
+    tier_count = tiers.point.size
     flat_size = size.reshape(-1)
-    for bar in range(start, bars.entry.size):
+    for bar in range(start, bars.turn.size):
         for side in range(2):
             gone = 0.0
             for level in pop_crossed(bars, bar, side, tier_count, death, frontier):
                 gone += flat_size[level]
-            gone = min(gone, ledger.tracked[bar, side])
-            levels = ledger.tracked[bar, side] - gone
+            gone = min(gone, ledger.tracked[bar, side, 0])
+            levels = ledger.tracked[bar, side, 0] - gone
             rest = ledger.pool[bar, side]
-            opening, closing = 0.0, 0.0
+            net, turned, closing = 0.0, 0.0, 0.0
             if bars.gap[bar]:
                 rest += bars.change[bar] + gone
                 closing, rest = max(-rest, 0.0), max(rest, 0.0)
             else:
-                opening, closing = turn_over(
-                    bars.change[bar], bars.turned_over[bar], gone, levels + rest, True
+                net, turned, closing = turn_over(
+                    bars.change[bar], bars.turned_over[bar], gone, levels + rest, 1.0, True
                 )
             wanted = closing
             while wanted > 0.0 and frontier.counts[side] > 0:
@@ -237,26 +250,29 @@ def advance_nearest(
                     frontier.counts[side] -= 1
             left = max(levels - (closing - wanted), 0.0) if frontier.counts[side] > 0 else 0.0
             rest = max(rest - wanted, 0.0)
-            ledger.survival[bar + 1, side] = 1.0
-            ledger.epoch[bar + 1, side] = 0
-            enter(bars, bar, side, gone, levels, left, rest, opening, ledger)
+            ledger.tracked[bar + 1, side, 0] = left
+            ledger.survival[bar + 1, side, 0] = 1.0
+            ledger.epoch[bar + 1, side, 0] = 0
+            enter(bars, holders, bar, side, gone, levels - left, rest, net, turned, ledger)
             death[bar, side, :] = ALIVE
             for tier in range(tier_count):
                 size[bar, side, tier] = (
-                    ledger.opened[bar + 1, side] * tiers.weight[bars.regime[bar], tier]
+                    ledger.opened[bar + 1, side, 0] * tiers.weight[bars.regime[bar], tier]
                 )
-            if ledger.opened[bar + 1, side] > 0.0:
+            if is_born(holders, ledger, bar, side):
                 push_born(bars, tiers, bar, side, death, frontier)
     return closing_count
 
 
-def run_nearest(bars: Bars, tiers: Tiers, ledger: Ledger, death: Ints) -> Closings:
+def run_nearest(
+    bars: Bars, tiers: Tiers, holders: Holders, ledger: Ledger, death: Ints
+) -> Closings:
     """Run all bars with policy ``nearest``; fill ``ledger`` and ``death``, return the closings."""
     # Each bar closes at most one level of a side in part; all others it closes are gone.
-    most = death.size + 2 * bars.entry.size
+    most = death.size + 2 * bars.turn.size
     closings = Closings(np.empty(most, np.int32), np.empty(most, np.int64), np.empty(most))
     frontier = empty_frontier(death.size // 2)
     count = advance_nearest(
-        bars, tiers, 0, ledger, death, frontier, np.zeros(death.shape), closings, 0
+        bars, tiers, holders, 0, ledger, death, frontier, np.zeros(death.shape), closings, 0
     )
     return Closings._make(column[:count].copy() for column in closings)

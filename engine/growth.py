@@ -47,7 +47,7 @@ class GrowingBook:
         self._death = _Rows(np.where(alive, ALIVE, book.death).astype(np.int32))
         self._closings = [_Rows(column) for column in book.closings]
         self._frontier = empty_frontier(int(alive.sum()))
-        gather(book.bars, book.tiers, book.ledger, self._death.view, self._frontier)
+        gather(book.bars, book.tiers, book.holders, book.ledger, self._death.view, self._frontier)
         self._size = _Rows(_sizes_left(book)) if book.parameters.closing == "nearest" else None
 
     @property
@@ -80,7 +80,7 @@ class GrowingBook:
         self._open_interest.extend(held)
         self._death.extend(np.empty((len(market), *book.death.shape[1:]), np.int32))
         for rows in self._ledger:
-            rows.extend(np.zeros((len(market), 2), rows.view.dtype))
+            rows.extend(np.zeros((len(market), *rows.view.shape[1:]), rows.view.dtype))
         self._run(len(book), len(market))
         self._book = replace(
             book,
@@ -98,20 +98,29 @@ class GrowingBook:
     def _run(self, start: int, count: int) -> None:
         bars = Bars._make(rows.view for rows in self._bars)
         ledger = Ledger._make(rows.view for rows in self._ledger)
-        tiers, death = self._book.tiers, self._death.view
-        self._make_room(count * tiers.weight.shape[1])
+        tiers, holders, death = self._book.tiers, self._book.holders, self._death.view
+        self._make_room(count * tiers.point.size)
         if self._size is None:
             tied = self._book.parameters.closing != "none"
-            advance(bars, tiers, start, tied, ledger, death, self._frontier)
+            advance(bars, tiers, holders, start, tied, ledger, death, self._frontier)
             return
         self._size.extend(np.zeros((count, *death.shape[1:])))
         before = self._closings[0].view.size
-        most = int(self._frontier.counts.sum()) + 2 * count * (tiers.weight.shape[1] + 1)
+        most = int(self._frontier.counts.sum()) + 2 * count * (tiers.point.size + 1)
         for rows in self._closings:
             rows.extend(np.zeros(most, rows.view.dtype))
         closings = Closings._make(rows.view for rows in self._closings)
         after_run = advance_nearest(
-            bars, tiers, start, ledger, death, self._frontier, self._size.view, closings, before
+            bars,
+            tiers,
+            holders,
+            start,
+            ledger,
+            death,
+            self._frontier,
+            self._size.view,
+            closings,
+            before,
         )
         for rows in self._closings:
             rows.cut(after_run)
@@ -153,7 +162,7 @@ class _Rows:
 
 def _sizes_left(book: LevelBook) -> np.ndarray:
     """Return what single closings left of each level, shape (n, 2, leverages). [base]"""
-    size = book.ledger.opened[1:, :, None] * book.tiers.weight[book.bars.regime][:, None, :]
+    size = book.ledger.opened[1:] * book.tiers.weight[book.bars.regime][:, None, :]
     np.subtract.at(size.reshape(-1), book.closings.level, book.closings.size)
     return size
 
@@ -169,6 +178,6 @@ def _check_follows(book: LevelBook, market: Market) -> None:
         raise ValueError(
             f"bars must start at {book.stop} or later, but start at {market.open_time[0]}"
         )
-    tiers = tiers_of(market.margin, book.parameters)
+    tiers = tiers_of(market.margin, book.parameters, book.interval)
     if not all(np.array_equal(new, old) for new, old in zip(tiers, book.tiers, strict=True)):
         raise ValueError("margin rules have changed since the book was built; build it anew")

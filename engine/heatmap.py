@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,9 @@ from engine.market import Times
 from engine.raster_kernel import Grid, accumulate, draw_closings, draw_levels
 
 Measure = Literal["notional", "size"]
+
+_LASTING_OVER = timedelta(days=7)
+"""Span over which the rate of closing is taken for what lasts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +65,11 @@ class Heatmap:
 
 
 def rasterise(
-    book: LevelBook, times: Times, edges: Floats, measure: Measure = "notional"
+    book: LevelBook,
+    times: Times,
+    edges: Floats,
+    measure: Measure = "notional",
+    lasting: timedelta | None = None,
 ) -> Heatmap:
     """Draw a book onto time columns and price buckets.
 
@@ -76,6 +84,10 @@ def rasterise(
         Edges of the buckets, ascending, of equal width. [quote]
     measure : {"notional", "size"}
         What cells hold.
+    lasting : timedelta, optional
+        Show only what should still be open that much later if it is not liquidated, holders closing
+        as fast as in the last 7 days before the column's end; all that is open if left out. This
+        changes ``active`` alone.
 
     Raises
     ------
@@ -88,29 +100,58 @@ def rasterise(
     bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
     column_of_bar = (np.searchsorted(times, ends, side="left") - 1).astype(np.int32)
     grid = Grid(column_of_bar, bars_by, edges, buckets / float(edges[-1] - edges[0]))
-    changes = np.zeros((2, buckets, columns + 1))
+    changes = np.zeros((2, buckets, columns + 1, len(book.holders.speed)))
+    active = np.empty((2, buckets, columns))
     consumed = np.zeros((2, buckets, columns))
     by_notional = measure == "notional"
     draw_levels(
-        book.bars, book.tiers, book.ledger, book.death, grid, by_notional, changes, consumed
+        book.bars,
+        book.tiers,
+        book.holders,
+        book.ledger,
+        book.death,
+        grid,
+        by_notional,
+        changes,
+        consumed,
     )
     if book.closings.bar.size:
         draw_closings(
             book.bars, book.tiers, book.closings, book.death, grid, by_notional, changes, consumed
         )
-    accumulate(book.ledger, bars_by, changes)
+    shown = _shown(book, bars_by[1:], lasting)
+    accumulate(book.holders, book.ledger, bars_by, shown, changes, active)
     return Heatmap(
         times=times,
         edges=edges,
-        active=changes[:, :, 1:],
+        active=active,
         consumed=consumed,
-        opened=_per_column(book.ledger.opened, bars_by),
+        opened=_per_column(book.ledger.born, bars_by),
         closed=_per_column(book.ledger.closed, bars_by),
         liquidated=_per_column(book.ledger.liquidated, bars_by),
-        tracked=book.ledger.tracked[bars_by[1:]].T,
+        tracked=book.ledger.held[bars_by[1:]].T,
         open_interest=book.open_interest[bars_by[1:]],
         measure=measure,
     )
+
+
+def _shown(book: LevelBook, bars_by: Ints, lasting: timedelta | None) -> Floats:
+    """Return the share of each kind's levels to show at columns' ends, shape (2, columns, kinds).
+
+    It is :math:`exp(-g T)`, g being the kind's mean rate of closing over the last 7 days.
+    """
+    ledger, back = book.ledger, int(_LASTING_OVER / book.interval)
+    if lasting is None:
+        return np.ones((2, bars_by.size, len(book.holders.speed)))
+    first = np.maximum(bars_by - back, 0)
+
+    def closings(bars: Ints) -> Floats:
+        gone = ledger.epoch[bars] * (512.0 * np.log(2.0)) - np.log(ledger.survival[bars])
+        return np.asarray(gone)
+
+    count = np.maximum(bars_by - first, 1)[:, None, None]
+    rate = (closings(bars_by) - closings(first)) / count
+    return np.ascontiguousarray(np.exp(-rate * (lasting / book.interval)).transpose(1, 0, 2))
 
 
 def combine(heatmaps: Sequence[Heatmap]) -> Heatmap:

@@ -3,10 +3,11 @@
 A level is named by its index ``(bar * 2 + side) * tiers + tier``, so its birth, side, price and
 size follow from the index, and all that is stored of it is the bar of its death.
 
-Proportional closing shrinks all levels of a side alike, so one number per bar and side says how
-much of a level remains: ``survival``, a running product. It is kept in ``(2**-512, 1]`` and
-``epoch`` counts how often it was scaled up by ``2**512``. Powers of two scale without rounding, so
-a book that grows bar by bar is equal to the last digit to one that is computed at once.
+Holders of one kind close in proportion to what they hold, so one number per bar, side and kind
+says how much of what they opened remains: ``survival``, a running product. It is kept in
+``(2**-512, 1]`` and ``epoch`` counts how often it was scaled up by ``2**512``. Powers of two scale
+without rounding, so a book that grows bar by bar is equal to the last digit to one that is computed
+at once.
 
 Compiled code does not check bounds: the callers in `engine.book` size all arrays.
 """
@@ -19,12 +20,14 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
+Indices = NDArray[np.int64]
 
 ALIVE = np.iinfo(np.int32).max
 """Death of a level that no bar has killed."""
 
 _EPOCH = 2.0**-512
-_CLOSED_OUT = 3  # epochs that pass when a side closes entirely: nothing is left of what was there
+_CLOSED_OUT = 3  # epochs that pass when a kind closes entirely: nothing is left of what was there
+_PRECISION = 1e-5  # of what is left, from which one more step meets closings exactly
 
 
 class Bars(NamedTuple):
@@ -32,8 +35,10 @@ class Bars(NamedTuple):
 
     Attributes
     ----------
-    entry : ndarray, shape (n,)
-        Entry price of levels born in the bar. [quote]
+    entry : ndarray, shape (n, points)
+        Entry prices of levels born in the bar. [quote]
+    turn : ndarray, shape (n,)
+        Margin of the bar's rungs over that of the ladder's lowest turn; 1 for fixed leverages. [-]
     low, high : ndarray, shape (n,)
         Range that liquidates. [quote]
     levered : ndarray, shape (n, 2)
@@ -49,6 +54,7 @@ class Bars(NamedTuple):
     """
 
     entry: Floats
+    turn: Floats
     low: Floats
     high: Floats
     levered: Floats
@@ -59,18 +65,56 @@ class Bars(NamedTuple):
 
 
 class Tiers(NamedTuple):
-    """Where levels of each leverage lie, by regime of margin rules.
+    """Where the levels of a bar lie, by regime of margin rules: one tier a leverage and entry.
 
     Attributes
     ----------
-    ratio : ndarray, shape (regimes, 2, tiers)
-        Liquidation price over entry price. [-]
+    base, slope : ndarray, shape (regimes, 2, tiers)
+        Liquidation price over entry price is ``base + slope * turn`` of the bar. [-]
     weight : ndarray, shape (regimes, tiers)
         Share of levered openings. [-]
+    leverage : ndarray, shape (regimes, tiers)
+        Leverage times ``turn`` of the bar. [-]
+    point : ndarray of int64, shape (tiers,)
+        Column of ``Bars.entry``.
     """
 
-    ratio: Floats
+    base: Floats
+    slope: Floats
     weight: Floats
+    leverage: Floats
+    point: Indices
+
+
+class Holders(NamedTuple):
+    """Kinds of holders by how fast they close.
+
+    Numbers by kind and part are tuples, so that loops over the few there are have a length known
+    when they are compiled: several times faster.
+
+    Attributes
+    ----------
+    speed : tuple of float, one a kind
+        Relative speed of closing. [-]
+    pool_speed : float
+        That of open interest without a known liquidation price. [-]
+    of_tier : ndarray of int64, shape (tiers, parts)
+        Kind that holds each part of a tier's levels.
+    inflow : ndarray, shape (regimes, kinds, parts)
+        Share of an opened part that each kind takes. [-]
+    net, turned : tuple of float, one a part
+        How net openings, and turnover, are split into parts. [-]
+    most_closed : float
+        Share of a side that may close in a bar while positions open. [-]
+    """
+
+    speed: tuple[float, ...]
+    pool_speed: float
+    of_tier: Indices
+    inflow: Floats
+    net: tuple[float, ...]
+    turned: tuple[float, ...]
+    most_closed: float
 
 
 class Ledger(NamedTuple):
@@ -78,13 +122,17 @@ class Ledger(NamedTuple):
 
     Attributes
     ----------
-    opened, closed, liquidated : ndarray, shape (n + 1, 2)
-        Levels' size born, closed by their holders, and liquidated in the bar. [base]
-    tracked, pool : ndarray, shape (n + 1, 2)
-        Open interest after the bar with and without a known liquidation price. [base]
-    survival : ndarray, shape (n + 1, 2)
-        Running product of what proportional closing leaves.
-    epoch : ndarray of int32, shape (n + 1, 2)
+    opened : ndarray, shape (n + 1, 2, parts)
+        Levels' size born in the bar. [base]
+    closed, liquidated : ndarray, shape (n + 1, 2)
+        Levels' size closed by their holders, and liquidated, in the bar. [base]
+    tracked : ndarray, shape (n + 1, 2, kinds)
+        Open interest after the bar with a known liquidation price. [base]
+    pool : ndarray, shape (n + 1, 2)
+        Open interest after the bar without one. [base]
+    survival : ndarray, shape (n + 1, 2, kinds)
+        Running product of what closing leaves.
+    epoch : ndarray of int32, shape (n + 1, 2, kinds)
         How often it was scaled up.
     """
 
@@ -96,21 +144,49 @@ class Ledger(NamedTuple):
     survival: Floats
     epoch: Ints
 
+    @property
+    def born(self) -> Floats:
+        """All size born in the bar, shape (n + 1, 2). [base]"""
+        return np.asarray(self.opened.sum(axis=2))
 
-def empty_ledger(bars: int, initial_open_interest: float) -> Ledger:
+    @property
+    def held(self) -> Floats:
+        """All size of levels after the bar, shape (n + 1, 2). [base]"""
+        return np.asarray(self.tracked.sum(axis=2))
+
+
+def empty_ledger(bars: int, initial_open_interest: float, holders: Holders) -> Ledger:
     """Return a ledger for ``bars`` bars, all open interest [base] in the pool before the first."""
     shape = (bars + 1, 2)
+    by_kind = (*shape, len(holders.speed))
     pool = np.zeros(shape)
     pool[0] = initial_open_interest
     return Ledger(
-        opened=np.zeros(shape),
+        opened=np.zeros((*shape, len(holders.net))),
         closed=np.zeros(shape),
         liquidated=np.zeros(shape),
-        tracked=np.zeros(shape),
+        tracked=np.zeros(by_kind),
         pool=pool,
-        survival=np.ones(shape),
-        epoch=np.zeros(shape, np.int32),
+        survival=np.ones(by_kind),
+        epoch=np.zeros(by_kind, np.int32),
     )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def level_price(bars: Bars, tiers: Tiers, bar: int, side: int, tier: int) -> float:
+    """Return the liquidation price of a level. [quote]"""
+    rules = bars.regime[bar]
+    ratio = tiers.base[rules, side, tier] + tiers.slope[rules, side, tier] * bars.turn[bar]
+    return float(bars.entry[bar, tiers.point[tier]] * ratio)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def is_born(holders: Holders, ledger: Ledger, bar: int, side: int) -> bool:
+    """Return whether any level was born on a side in a bar."""
+    born = 0.0
+    for part in range(len(holders.net)):
+        born += ledger.opened[bar + 1, side, part]
+    return born > 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -153,7 +229,7 @@ def find_deaths(bars: Bars, tiers: Tiers, death: Ints) -> None:
     them and now: the only ones that can be the first to reach a price. A tier's place in the stack
     hardly moves from one bar to the next, so each search starts where the last one ended.
     """
-    count, tier_count = bars.entry.size, tiers.weight.shape[1]
+    count, tier_count = bars.turn.size, tiers.point.size
     extremes = np.empty(count)
     extreme_bars = np.empty(count, np.int32)
     places = np.empty(tier_count, np.int64)
@@ -165,16 +241,18 @@ def find_deaths(bars: Bars, tiers: Tiers, death: Ints) -> None:
         places[:] = 0
         for bar in range(count - 1, -1, -1):
             if bars.levered[bar, side] > 0.0:
-                rules = bars.regime[bar]
+                rules, turn = bars.regime[bar], bars.turn[bar]
+                entry, found = bars.entry[bar], death[bar, side]
+                base, slope = tiers.base[rules, side], tiers.slope[rules, side]
                 for tier in range(tier_count):
-                    price = sign * (bars.entry[bar] * tiers.ratio[rules, side, tier])
+                    price = sign * (entry[tiers.point[tier]] * (base[tier] + slope[tier] * turn))
                     place = min(places[tier], top)
                     while place < top and extremes[place] <= price:
                         place += 1
                     while place > 0 and extremes[place - 1] > price:
                         place -= 1
                     places[tier] = place
-                    death[bar, side, tier] = extreme_bars[place - 1] if place > 0 else ALIVE
+                    found[tier] = extreme_bars[place - 1] if place > 0 else ALIVE
             else:
                 death[bar, side, :] = ALIVE
             extreme = sign * reach[bar]
@@ -186,73 +264,173 @@ def find_deaths(bars: Bars, tiers: Tiers, death: Ints) -> None:
 
 
 @njit(cache=True, nogil=True)
-def run_flow(bars: Bars, tiers: Tiers, tied: bool, death: Ints, ledger: Ledger) -> None:
+def run_flow(
+    bars: Bars, tiers: Tiers, holders: Holders, tied: bool, death: Ints, ledger: Ledger
+) -> None:
     """Fill ``ledger`` from its row 0 on, with deaths from `find_deaths`.
 
     ``tied`` is false where levels leave only by crossing (closing policy ``none``).
     """
-    count, tier_count = bars.entry.size, tiers.weight.shape[1]
+    count, tier_count = bars.turn.size, tiers.point.size
+    kinds, parts = len(holders.speed), len(holders.net)
     # Size that will be liquidated in each bar, in units of survival at birth and of the epoch in
     # which it was last added to.
-    dying = np.zeros((count, 2))
-    dying_epoch = np.zeros((count, 2), np.int32)
+    dying = np.zeros((count, 2, kinds))
+    dying_epoch = np.zeros((count, 2, kinds), np.int32)
+    gone, scaled = np.empty(kinds), np.empty((kinds, parts))
     for bar in range(count):
         rules = bars.regime[bar]
         for side in range(2):
-            gone = dying[bar, side] * epoch_decay(ledger.epoch[bar, side] - dying_epoch[bar, side])
-            book_side(bars, tied, bar, side, gone * ledger.survival[bar, side], ledger)
-            born = ledger.opened[bar + 1, side]
-            if born <= 0.0:
+            for kind in range(kinds):
+                size = dying[bar, side, kind]
+                if size > 0.0:
+                    age = ledger.epoch[bar, side, kind] - dying_epoch[bar, side, kind]
+                    size *= epoch_decay(age)
+                    size *= ledger.survival[bar, side, kind]
+                gone[kind] = size
+            book_side(bars, holders, tied, bar, side, gone, ledger)
+            if not is_born(holders, ledger, bar, side):
                 continue
-            scaled = born / ledger.survival[bar + 1, side]
-            now = ledger.epoch[bar + 1, side]
+            for kind in range(kinds):
+                for part in range(parts):
+                    scaled[kind, part] = (
+                        ledger.opened[bar + 1, side, part] / ledger.survival[bar + 1, side, kind]
+                    )
             for tier in range(tier_count):
                 last = death[bar, side, tier]
-                if last != ALIVE:
-                    if dying_epoch[last, side] != now:
-                        dying[last, side] *= epoch_decay(now - dying_epoch[last, side])
-                        dying_epoch[last, side] = now
-                    dying[last, side] += scaled * tiers.weight[rules, tier]
+                if last == ALIVE:
+                    continue
+                for part in range(parts):
+                    kind = holders.of_tier[tier, part]
+                    now = ledger.epoch[bar + 1, side, kind]
+                    if dying_epoch[last, side, kind] != now:
+                        age = now - dying_epoch[last, side, kind]
+                        dying[last, side, kind] *= epoch_decay(age)
+                        dying_epoch[last, side, kind] = now
+                    dying[last, side, kind] += scaled[kind, part] * tiers.weight[rules, tier]
 
 
 @njit(cache=True, nogil=True)
 def turn_over(
-    change: float, turned_over: float, gone: float, held: float, tied: bool
-) -> tuple[float, float]:
-    """Return opening and closing size of a side, given what is liquidated and what is held."""
+    change: float, turned_over: float, gone: float, held: float, most_closed: float, tied: bool
+) -> tuple[float, float, float]:
+    """Return a side's net openings, turnover and closings, given what is liquidated and held.
+
+    Where more would close than may, closings and openings are reduced alike, openings at most to
+    nothing.
+    """
     net = change + gone
     opening = max(net, 0.0) + turned_over
     closing = opening - net
-    if closing > held and tied:
-        opening = max(opening - (closing - held), 0.0)
-        closing = held
-    return opening, closing
+    kept = 1.0
+    if tied and closing > most_closed * held:
+        kept = (
+            max(opening - (closing - most_closed * held), 0.0) / opening if opening > 0.0 else 0.0
+        )
+        closing = min(max(kept * opening - net, 0.0), held)
+    return max(net, 0.0) * kept, turned_over * kept, closing
 
 
 @njit(cache=True, nogil=True)
-def book_side(bars: Bars, tied: bool, bar: int, side: int, gone: float, ledger: Ledger) -> None:
-    """Book one side's bar with proportional or no closing, ``gone`` being liquidated in it."""
-    gone = min(gone, ledger.tracked[bar, side])
-    levels = ledger.tracked[bar, side] - gone
+def closing_growth(held: Floats, pool: float, closing: float, holders: Holders) -> float:
+    """Return φ such that kinds that keep ``exp(-speed φ)`` of what they hold close ``closing``.
+
+    Parameters
+    ----------
+    held : ndarray, shape (kinds,)
+        What each kind holds. [base]
+    pool : float
+        Open interest without a known liquidation price. [base]
+    closing : float
+        What closes of all; infinity is returned where nothing would be left. [base]
+    """
+    total, rate = pool, pool * holders.pool_speed
+    for kind in range(len(holders.speed)):
+        total += held[kind]
+        rate += held[kind] * holders.speed[kind]
+    if closing <= 0.0:
+        return 0.0
+    if closing >= total:
+        return np.inf
+    # Halley's steps converge with the third power, so the one that is taken within the precision
+    # leaves an error below round-off, which would add up over bars. Far from the root, where they
+    # could pass it, Newton's can't: closings grow with φ and bend down.
+    growth = closing / rate
+    precise = _PRECISION * (total - closing) + 1e-15 * total
+    for _ in range(100):
+        kept = np.exp(-growth * holders.pool_speed)
+        error, slope = pool * (1.0 - kept) - closing, pool * holders.pool_speed * kept
+        bend = slope * holders.pool_speed
+        for kind in range(len(holders.speed)):
+            kept = np.exp(-growth * holders.speed[kind])
+            rate = held[kind] * holders.speed[kind] * kept
+            error += held[kind] * (1.0 - kept)
+            slope += rate
+            bend += rate * holders.speed[kind]
+        if abs(error) * bend < slope * slope:
+            slope += error * bend / (2.0 * slope)
+        growth -= error / max(slope, 1e-300)
+        if abs(error) < precise:
+            break
+    return growth
+
+
+@njit(cache=True, nogil=True, inline="always")
+def book_side(
+    bars: Bars,
+    holders: Holders,
+    tied: bool,
+    bar: int,
+    side: int,
+    gone: Floats,
+    ledger: Ledger,
+) -> None:
+    """Book one side's bar with proportional or no closing, ``gone`` being liquidated by kind."""
+    kinds = len(holders.speed)
+    levels = liquidated = 0.0
+    for kind in range(kinds):
+        taken = min(gone[kind], ledger.tracked[bar, side, kind])
+        ledger.tracked[bar + 1, side, kind] = ledger.tracked[bar, side, kind] - taken
+        liquidated += taken
+        levels += ledger.tracked[bar + 1, side, kind]
     rest = ledger.pool[bar, side]
-    remains = 1.0
-    opening = 0.0
+    net = turned = 0.0
     if bars.gap[bar]:
-        rest += bars.change[bar] + gone
-        if rest < 0.0:
-            if tied and levels > 0.0:
-                remains = max(levels + rest, 0.0) / levels
-            rest = 0.0
+        rest += bars.change[bar] + liquidated
+        closing, rest = max(-rest, 0.0), max(rest, 0.0)
     else:
-        held = levels + rest
-        opening, closing = turn_over(bars.change[bar], bars.turned_over[bar], gone, held, tied)
+        net, turned, closing = turn_over(
+            bars.change[bar],
+            bars.turned_over[bar],
+            liquidated,
+            levels + rest,
+            holders.most_closed,
+            tied,
+        )
         if not tied:
             rest = max(rest - closing, 0.0)
-        elif closing > 0.0:
-            remains = max(held - closing, 0.0) / held
-            rest *= remains
-    left = levels * remains
-    product, age = ledger.survival[bar, side] * remains, ledger.epoch[bar, side]
+    if not tied:
+        closing = 0.0
+    left = 0.0
+    if kinds == 1:
+        # All close alike, so that what is left needs no search.
+        held = levels + rest
+        remains = max(held - closing, 0.0) / held if closing > 0.0 and held > 0.0 else 1.0
+        rest *= remains
+        left = _close(bar, side, 0, remains, ledger)
+    else:
+        growth = closing_growth(ledger.tracked[bar + 1, side], rest, closing, holders)
+        rest *= np.exp(-growth * holders.pool_speed)
+        for kind in range(kinds):
+            left += _close(bar, side, kind, np.exp(-growth * holders.speed[kind]), ledger)
+    enter(bars, holders, bar, side, liquidated, levels - left, rest, net, turned, ledger)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _close(bar: int, side: int, kind: int, remains: float, ledger: Ledger) -> float:
+    """Let ``remains`` of what a kind holds remain, and return that. [base]"""
+    left: float = ledger.tracked[bar + 1, side, kind] * remains
+    product, age = ledger.survival[bar, side, kind] * remains, ledger.epoch[bar, side, kind]
     if product <= _EPOCH * _EPOCH:
         product = 1.0
         age += _CLOSED_OUT
@@ -260,27 +438,63 @@ def book_side(bars: Bars, tied: bool, bar: int, side: int, gone: float, ledger: 
     elif product <= _EPOCH:
         product /= _EPOCH
         age += 1
-    ledger.survival[bar + 1, side] = product
-    ledger.epoch[bar + 1, side] = age
-    enter(bars, bar, side, gone, levels, left, rest, opening, ledger)
+    ledger.survival[bar + 1, side, kind] = product
+    ledger.epoch[bar + 1, side, kind] = age
+    ledger.tracked[bar + 1, side, kind] = left
+    return left
+
+
+@njit(cache=True, nogil=True, inline="always")
+def enter(
+    bars: Bars,
+    holders: Holders,
+    bar: int,
+    side: int,
+    liquidated: float,
+    closed: float,
+    rest: float,
+    net: float,
+    turned: float,
+    ledger: Ledger,
+) -> None:
+    """Enter a side's bar: ``rest`` remains of the pool, ``net`` and ``turned`` open."""
+    born = 0.0
+    for part in range(len(holders.net)):
+        opened = holders.net[part] * net + holders.turned[part] * turned
+        opened *= bars.levered[bar, side]
+        ledger.opened[bar + 1, side, part] = opened
+        born += opened
+        for kind in range(len(holders.speed)):
+            share = holders.inflow[bars.regime[bar], kind, part]
+            ledger.tracked[bar + 1, side, kind] += opened * share
+    ledger.liquidated[bar + 1, side] = liquidated
+    ledger.closed[bar + 1, side] = closed
+    ledger.pool[bar + 1, side] = max(rest + (net + turned - born), 0.0)
 
 
 @njit(cache=True, nogil=True)
-def enter(
-    bars: Bars,
-    bar: int,
-    side: int,
-    gone: float,
-    levels: float,
-    left: float,
-    rest: float,
-    opening: float,
-    ledger: Ledger,
+def sum_crossed(
+    bars: Bars, tiers: Tiers, holders: Holders, ledger: Ledger, death: Ints, crossed: Floats
 ) -> None:
-    """Enter a side's bar: ``left`` of ``levels`` and ``rest`` remain, ``opening`` comes."""
-    born = opening * bars.levered[bar, side]
-    ledger.liquidated[bar + 1, side] = gone
-    ledger.closed[bar + 1, side] = levels - left
-    ledger.opened[bar + 1, side] = born
-    ledger.tracked[bar + 1, side] = left + born
-    ledger.pool[bar + 1, side] = rest + (opening - born)
+    """Add each level's notional where a bar liquidates it to ``crossed``, shape (2, n). [quote]"""
+    count = bars.turn.size
+    for bar in range(count):
+        rules = bars.regime[bar]
+        for side in range(2):
+            if not is_born(holders, ledger, bar, side):
+                continue
+            for tier in range(tiers.point.size):
+                last = death[bar, side, tier]
+                if not 0 <= last < count:
+                    continue
+                size = 0.0
+                for part in range(len(holders.net)):
+                    kind = holders.of_tier[tier, part]
+                    size += ledger.opened[bar + 1, side, part] * decay(
+                        ledger.survival[last, side, kind],
+                        ledger.epoch[last, side, kind],
+                        ledger.survival[bar + 1, side, kind],
+                        ledger.epoch[bar + 1, side, kind],
+                    )
+                price = level_price(bars, tiers, bar, side, tier)
+                crossed[side, last] += size * tiers.weight[rules, tier] * price

@@ -124,6 +124,13 @@ def liquidation_ratio(
     only through N. The tier is found by fixed point from the entry notional. The leverage is
     bounded by the tier of the entry notional.
     """
+    check_leverage(leverage, rules, notional)
+    tier = liquidation_tier(leverage, side, rules, notional)
+    return _ratio_in_tier(leverage, side, rules.closing_fee, notional, tier)
+
+
+def check_leverage(leverage: float, rules: MarginRules, notional: float) -> None:
+    """Raise ``ValueError`` if a position of that notional [quote] may not have that leverage."""
     tier = rules.tier_at(notional)
     if leverage < 1.0:
         raise ValueError(f"leverage must be at least 1, but is {leverage:g}")
@@ -132,13 +139,29 @@ def liquidation_ratio(
             f"leverage {leverage:g}x is above the tier's maximum of {tier.max_leverage:g}x "
             f"(notional from {tier.floor:,.0f})"
         )
+
+
+def liquidation_tier(
+    leverage: float, side: int, rules: MarginRules, notional: float
+) -> LeverageTier:
+    """Return the tier that holds at a position's liquidation notional, by fixed point."""
+    tier = rules.tier_at(notional)
     for _ in rules.tiers:
         ratio = _ratio_in_tier(leverage, side, rules.closing_fee, notional, tier)
         at_liquidation = rules.tier_at(notional * ratio)
         if at_liquidation is tier:
             break
         tier = at_liquidation
-    return ratio
+    return tier
+
+
+def ratio_by_margin(
+    tier: LeverageTier, side: int, closing_fee: float, notional: float
+) -> tuple[float, float]:
+    """Return (base, slope) of the price ratio in a tier, ``base + slope / leverage``. [-]"""
+    rate = tier.maintenance_rate + closing_fee
+    deduction = tier.deduction / notional if notional else 0.0
+    return (deduction - side) / (rate - side), 1.0 / (rate - side)
 
 
 def liquidation_price(

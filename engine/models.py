@@ -49,6 +49,28 @@ MODELS = {
             Parameters(turnover=1.0, side_rule="symmetric", entry="hlc3", profile=PROFILES["wide"]),
         ),
         FlowModel(
+            "two-speed",
+            "Net flow and turnover; slow holders keep what fast ones close; leverages that turn",
+            Parameters(
+                turnover=1.0,
+                side_rule="symmetric",
+                entry="auto",
+                profile=PROFILES["turning"],
+                speeds="two",
+            ),
+        ),
+        FlowModel(
+            "layered",
+            "Net flow and turnover; the higher the leverage, the sooner it is closed",
+            Parameters(
+                turnover=0.6,
+                side_rule="symmetric",
+                entry="auto",
+                profile=PROFILES["rooted"],
+                speeds="layered",
+            ),
+        ),
+        FlowModel(
             "time-evolving",
             "Net flow only; side by the candle; classic leverages",
             Parameters(),

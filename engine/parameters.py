@@ -1,18 +1,20 @@
 """What a model assumes."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal, get_args
 
-from engine.profiles import PROFILES, LeverageProfile
+from engine.profiles import PROFILES, Profile
 
 SideRule = Literal["candle", "taker", "symmetric"]
 Closing = Literal["proportional", "nearest", "none"]
-Entry = Literal["close", "hlc3", "vwap"]
+Entry = Literal["close", "hlc3", "vwap", "spread", "auto"]
+Speeds = Literal["one", "two", "layered"]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Assumptions of the time-evolving models (MODEL: one bar).
+    """Assumptions of the models that follow open interest (docs/model.md, "One bar").
 
     Attributes
     ----------
@@ -24,27 +26,53 @@ class Parameters:
     closing : {"proportional", "nearest", "none"}
         Which levels shrink when positions close: all alike, those nearest to liquidation first,
         or none, so that levels leave only by crossing.
-    entry : {"close", "hlc3", "vwap"}
+    entry : {"close", "hlc3", "vwap", "spread", "auto"}
         Entry price of what a bar opens; ``vwap`` falls back to ``hlc3`` where quote volume is
-        unknown.
-    profile : LeverageProfile
+        unknown, ``spread`` opens a third each at 1/6, 3/6 and 5/6 of the bar's range, ``auto`` is
+        ``hlc3`` for bars of up to 10 minutes and ``spread`` for longer ones.
+    profile : LeverageProfile or TurningLadder
         How levered openings spread over leverages.
     reference_notional : float
         Entry notional of a position, which chooses the leverage tier; 0 is the first. [quote]
+    speeds : {"one", "two", "layered"}
+        How fast holders close: all alike, a fast and a slow kind, or by their leverage.
+    slow_of_net, slow_of_turnover : float
+        With two speeds, the share of net openings and of turnover that slow holders open, in
+        [0, 1]. [-]
+    speed_ratio : float
+        With two speeds, speed of slow holders over that of fast ones, in (0, 1]. [-]
+    layering : float
+        With speeds by leverage, the exponent γ of ``(leverage / 10) ** γ``, at least 0. [-]
     """
 
     turnover: float = 0.0
     side_rule: SideRule = "candle"
     closing: Closing = "proportional"
     entry: Entry = "close"
-    profile: LeverageProfile = field(default_factory=lambda: PROFILES["classic"])
+    profile: Profile = field(default_factory=lambda: PROFILES["classic"])
     reference_notional: float = 0.0
+    speeds: Speeds = "one"
+    slow_of_net: float = 0.5
+    slow_of_turnover: float = 0.03
+    speed_ratio: float = 0.01
+    layering: float = 1.0
 
     def __post_init__(self) -> None:
         """Reject values outside the model."""
-        if not 0.0 <= self.turnover <= 1.0:
-            raise ValueError(f"turnover must be between 0 and 1, but is {self.turnover:g}")
-        if self.reference_notional < 0.0:
+        for name, share in (
+            ("turnover", self.turnover),
+            ("slow share of net openings", self.slow_of_net),
+            ("slow share of turnover", self.slow_of_turnover),
+        ):
+            if not 0.0 <= share <= 1.0:
+                raise ValueError(f"{name} must be between 0 and 1, but is {share:g}")
+        if not 0.0 < self.speed_ratio <= 1.0:
+            raise ValueError(
+                f"speed ratio must be above 0 and at most 1, but is {self.speed_ratio:g}"
+            )
+        if not 0.0 <= self.layering <= 5.0:
+            raise ValueError(f"layering must be between 0 and 5, but is {self.layering:g}")
+        if not 0.0 <= self.reference_notional < inf:
             raise ValueError(
                 f"reference notional must not be negative, but is {self.reference_notional:g}"
             )
@@ -52,8 +80,14 @@ class Parameters:
             ("side rule", self.side_rule, SideRule),
             ("closing policy", self.closing, Closing),
             ("entry rule", self.entry, Entry),
+            ("speeds", self.speeds, Speeds),
         ):
             if value not in get_args(allowed):
                 raise ValueError(
                     f"{name} must be one of {', '.join(get_args(allowed))}, but is {value!r}"
                 )
+        if self.speeds != "one" and self.closing != "proportional":
+            raise ValueError(
+                f"closing policy {self.closing} needs a model of one speed, such as turnover: with "
+                "several kinds of holders, each closes in proportion to what it holds"
+            )

@@ -6,7 +6,19 @@ import numpy as np
 from numba import njit
 
 from engine.frontier_kernel import Closings
-from engine.kernels import Bars, Floats, Ints, Ledger, Tiers, death_bar, decay
+from engine.kernels import (
+    Bars,
+    Floats,
+    Holders,
+    Ints,
+    Ledger,
+    Tiers,
+    death_bar,
+    decay,
+    epoch_decay,
+    is_born,
+    level_price,
+)
 
 _ROUND_OFF = 1e-12  # of a bucket's highest state: what can be left when its levels are gone
 
@@ -52,6 +64,7 @@ def bucket_of(price: float, edges: Floats, buckets_per_quote: float) -> int:
 def draw_levels(
     bars: Bars,
     tiers: Tiers,
+    holders: Holders,
     ledger: Ledger,
     death: Ints,
     grid: Grid,
@@ -65,54 +78,70 @@ def draw_levels(
     ----------
     by_notional : bool
         Whether cells hold size times liquidation price [quote], or size [base].
-    changes : ndarray, shape (2, buckets, columns + 1)
-        Filled: what comes and goes in each column, as it is at the column's end; index 0 holds
-        the state before the first column. `accumulate` makes states of it.
+    changes : ndarray, shape (2, buckets, columns + 1, kinds)
+        Filled: what comes and goes in each column by kind of holder, as it is at the column's end;
+        index 0 holds the state before the first column. `accumulate` makes states of it.
     consumed : ndarray, shape (2, buckets, columns)
         Filled: liquidated in each column.
     """
     columns = consumed.shape[2]
-    tier_count = tiers.weight.shape[1]
+    kinds, parts = len(holders.speed), len(holders.net)
     count = grid.column_of_bar.size
+    opened, inverse = np.empty(parts), np.empty(kinds)
+    epoch = np.empty(kinds, np.int32)
+    # What a column's end is needed of lies together, and near.
+    end_survival = ledger.survival[grid.bars_by]
+    end_epoch = ledger.epoch[grid.bars_by]
     for bar in range(count):
         birth_column = grid.column_of_bar[bar]
         if birth_column >= columns:
             break
         rules = bars.regime[bar]
-        birth_end = grid.bars_by[birth_column + 1]
         for side in range(2):
-            born = ledger.opened[bar + 1, side]
-            if born <= 0.0:
+            if not is_born(holders, ledger, bar, side):
                 continue
-            product, epoch = ledger.survival[bar + 1, side], ledger.epoch[bar + 1, side]
-            shown = decay(
-                ledger.survival[birth_end, side], ledger.epoch[birth_end, side], product, epoch
-            )
-            for tier in range(tier_count):
+            for part in range(parts):
+                opened[part] = ledger.opened[bar + 1, side, part]
+            for kind in range(kinds):
+                epoch[kind] = ledger.epoch[bar + 1, side, kind]
+                inverse[kind] = 1.0 / ledger.survival[bar + 1, side, kind]
+            for tier in range(tiers.point.size):
                 last, closed = death_bar(death[bar, side, tier])
                 death_column = grid.column_of_bar[last] if last < count else columns
                 if death_column < 0:
                     continue
-                price = bars.entry[bar] * tiers.ratio[rules, side, tier]
+                price = level_price(bars, tiers, bar, side, tier)
                 bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
                 if bucket < 0:
                     continue
-                size = born * tiers.weight[rules, tier]
+                weight = tiers.weight[rules, tier]
                 if by_notional:
-                    size *= price
-                if death_column > birth_column:
-                    changes[side, bucket, birth_column + 1] += size * shown
-                if death_column < columns:
-                    if not closed:
-                        # Crossing comes before closing: the state before the bar of death counts.
-                        consumed[side, bucket, death_column] += size * decay(
-                            ledger.survival[last, side], ledger.epoch[last, side], product, epoch
-                        )
+                    weight *= price
+                crossed = 0.0
+                for part in range(parts):
+                    kind = holders.of_tier[tier, part] if kinds > 1 else 0
+                    size = opened[part] * weight * inverse[kind]
                     if death_column > birth_column:
-                        end = grid.bars_by[death_column + 1]
-                        changes[side, bucket, death_column + 1] -= size * decay(
-                            ledger.survival[end, side], ledger.epoch[end, side], product, epoch
+                        changes[side, bucket, birth_column + 1, kind] += (
+                            size
+                            * end_survival[birth_column + 1, side, kind]
+                            * epoch_decay(end_epoch[birth_column + 1, side, kind] - epoch[kind])
                         )
+                        if death_column < columns:
+                            changes[side, bucket, death_column + 1, kind] -= (
+                                size
+                                * end_survival[death_column + 1, side, kind]
+                                * epoch_decay(end_epoch[death_column + 1, side, kind] - epoch[kind])
+                            )
+                    if death_column < columns and not closed:
+                        # Crossing comes before closing: the state before the bar of death counts.
+                        crossed += (
+                            size
+                            * ledger.survival[last, side, kind]
+                            * epoch_decay(ledger.epoch[last, side, kind] - epoch[kind])
+                        )
+                if crossed > 0.0:
+                    consumed[side, bucket, death_column] += crossed
 
 
 @njit(cache=True, nogil=True)
@@ -131,7 +160,7 @@ def draw_closings(
     A closing is a level of negative size that lives from the closing to its level's death.
     """
     columns = consumed.shape[2]
-    tier_count = tiers.weight.shape[1]
+    tier_count = tiers.point.size
     count = grid.column_of_bar.size
     for i in range(closings.bar.size):
         level = closings.level[i]
@@ -140,39 +169,65 @@ def draw_closings(
         column = grid.column_of_bar[closings.bar[i]]
         last, closed = death_bar(death[birth, side, tier])
         death_column = grid.column_of_bar[last] if last < count else columns
-        price = bars.entry[birth] * tiers.ratio[bars.regime[birth], side, tier]
+        price = level_price(bars, tiers, birth, side, tier)
         bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
         if bucket < 0 or column >= columns or death_column < 0:
             continue
         size = closings.size[i] * (price if by_notional else 1.0)
         if death_column > column:
-            changes[side, bucket, column + 1] -= size
+            changes[side, bucket, column + 1, 0] -= size
         if death_column < columns:
             if not closed:
                 consumed[side, bucket, death_column] -= size
             if death_column > column:
-                changes[side, bucket, death_column + 1] += size
+                changes[side, bucket, death_column + 1, 0] += size
 
 
 @njit(cache=True, nogil=True)
-def accumulate(ledger: Ledger, bars_by: Ints, changes: Floats) -> None:
-    """Turn each column's changes into its state, carrying over what closing leaves."""
-    _, buckets, columns = changes.shape
-    kept = np.ones(columns)
+def accumulate(
+    holders: Holders,
+    ledger: Ledger,
+    bars_by: Ints,
+    shown: Floats,
+    changes: Floats,
+    active: Floats,
+) -> None:
+    """Fill ``active`` with each column's state, carrying over what closing leaves.
+
+    Parameters
+    ----------
+    shown : ndarray, shape (2, columns, kinds)
+        Share of each kind's levels that is shown. [-]
+    changes : ndarray, shape (2, buckets, columns + 1, kinds)
+        From `draw_levels`.
+    active : ndarray, shape (2, buckets, columns)
+        Filled.
+    """
+    _, buckets, columns, _ = changes.shape
+    kinds = len(holders.speed)
+    kept = np.ones((columns, kinds))
+    state, highest = np.empty(kinds), np.empty(kinds)
     for side in range(2):
         for column in range(1, columns):
             now, before = bars_by[column], bars_by[column - 1]
-            kept[column] = decay(
-                ledger.survival[now, side],
-                ledger.epoch[now, side],
-                ledger.survival[before, side],
-                ledger.epoch[before, side],
-            )
+            for kind in range(kinds):
+                kept[column, kind] = decay(
+                    ledger.survival[now, side, kind],
+                    ledger.epoch[now, side, kind],
+                    ledger.survival[before, side, kind],
+                    ledger.epoch[before, side, kind],
+                )
         for bucket in range(buckets):
-            state = highest = 0.0
-            for column in range(columns):
-                state = state * kept[column] + changes[side, bucket, column]
-                highest = max(highest * kept[column], state)
-                if state <= highest * _ROUND_OFF:
-                    state = 0.0
-                changes[side, bucket, column] = state
+            state[:] = changes[side, bucket, 0]
+            highest[:] = state
+            for column in range(1, columns):
+                total = 0.0
+                for kind in range(kinds):
+                    share = kept[column, kind]
+                    now_held = state[kind] * share + changes[side, bucket, column, kind]
+                    top = max(highest[kind] * share, now_held)
+                    if now_held <= top * _ROUND_OFF:
+                        now_held = 0.0
+                    state[kind], highest[kind] = now_held, top
+                    total += now_held * shown[side, column - 1, kind]
+                active[side, bucket, column - 1] = total

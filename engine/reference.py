@@ -5,21 +5,22 @@ only the rules that turn a market into entries, shares and price ratios.
 """
 
 from dataclasses import dataclass, field
+from math import exp, expm1
 
 import numpy as np
 
-from engine.kernels import Bars, Floats, Tiers
+from engine.kernels import Bars, Floats, Holders, Tiers
 from engine.market import Market, Times
 from engine.parameters import Parameters
-from engine.rules import bars_of, beginning, tiers_of
+from engine.rules import bars_of, beginning, holders_of, tiers_of
 
 
 @dataclass(slots=True)
 class Level:
     """One level and its whole life.
 
-    ``sizes`` holds what was left after each bar from birth on [base]; ``liquidated`` is what the
-    bar of ``death`` took.
+    ``held`` is what is left of it by kind of holder [base], ``sizes`` what was left of all after
+    each bar from birth on; ``liquidated`` is what the bar of ``death`` took.
     """
 
     birth: int
@@ -27,11 +28,16 @@ class Level:
     tier: int
     price: float
     born: float
-    size: float
+    held: dict[int, float]
     sizes: list[float] = field(default_factory=list)
     death: int | None = None
     liquidated: float = 0.0
     closed: float = 0.0
+
+    @property
+    def size(self) -> float:
+        """What is left. [base]"""
+        return sum(self.held.values())
 
 
 @dataclass(slots=True)
@@ -46,6 +52,10 @@ class SideState:
         """Size of all living levels. [base]"""
         return sum(level.size for level in self.levels)
 
+    def held_by(self, kind: int) -> float:
+        """Size that one kind of holders has. [base]"""
+        return sum(level.held.get(kind, 0.0) for level in self.levels)
+
 
 @dataclass(slots=True)
 class ReferenceBook:
@@ -59,14 +69,15 @@ class ReferenceBook:
 def build_reference(market: Market, parameters: Parameters) -> ReferenceBook:
     """Return the book of a market, computed level by level."""
     bars, _ = bars_of(market, parameters, beginning(market))
-    tiers = tiers_of(market.margin, parameters)
+    tiers = tiers_of(market.margin, parameters, market.interval)
+    holders = holders_of(tiers, parameters)
     sides = [SideState(market.initial_open_interest) for _ in range(2)]
     book = ReferenceBook([], [], [])
     for bar in range(len(market)):
         for side, state in enumerate(sides):
             gone = _cross(state, side, bar, bars)
-            opening = _flow(state, bar, bars, gone, parameters.closing)
-            _open(state, side, bar, bars, tiers, opening, book)
+            net, turned = _flow(state, bar, bars, holders, gone, parameters.closing)
+            _open(state, side, bar, bars, tiers, holders, net, turned, book)
             for level in state.levels:
                 level.sizes.append(level.size)
         book.tracked.append((sides[0].tracked, sides[1].tracked))
@@ -85,8 +96,10 @@ def _cross(state: SideState, side: int, bar: int, bars: Bars) -> float:
     return gone
 
 
-def _flow(state: SideState, bar: int, bars: Bars, gone: float, policy: str) -> float:
-    """Close what closes in a bar and return the size that opens."""
+def _flow(
+    state: SideState, bar: int, bars: Bars, holders: Holders, gone: float, policy: str
+) -> tuple[float, float]:
+    """Close what closes in a bar and return what opens, net and by turnover."""
     held = state.tracked + state.pool
     net = float(bars.change[bar]) + gone
     if bars.gap[bar]:
@@ -95,31 +108,51 @@ def _flow(state: SideState, bar: int, bars: Bars, gone: float, policy: str) -> f
             missing, state.pool = -state.pool, 0.0
             if policy == "nearest":
                 _close_nearest(state, missing)
-            elif policy == "proportional" and state.levels:
-                _shrink(state, missing / state.tracked)
-        return 0.0
-    opening = max(net, 0.0) + float(bars.turned_over[bar])
-    closing = opening - net
+            elif policy == "proportional":
+                _close_by_kind(state, holders, missing)
+        return 0.0, 0.0
+    opened, turned = max(net, 0.0), float(bars.turned_over[bar])
+    closing = opened + turned - net
     if policy == "none":
         state.pool = max(state.pool - closing, 0.0)
-        return opening
-    if closing > held:
-        opening, closing = max(opening - (closing - held), 0.0), held
-    if closing <= 0.0:
-        return opening
+        return opened, turned
+    most = holders.most_closed * held
+    if closing > most:
+        kept = max(opened + turned - (closing - most), 0.0) / (opened + turned or 1.0)
+        opened, turned = kept * opened, kept * turned
+        closing = min(max(opened + turned - net, 0.0), held)
     if policy == "nearest":
         state.pool = max(state.pool - _close_nearest(state, closing), 0.0)
     else:
-        state.pool *= 1.0 - min(closing / held, 1.0)
-        _shrink(state, closing / held)
-    return opening
+        _close_by_kind(state, holders, closing)
+    return opened, turned
 
 
-def _shrink(state: SideState, share: float) -> None:
+def _close_by_kind(state: SideState, holders: Holders, closing: float) -> None:
+    """Let each kind keep exp(-speed φ), φ being found by halving an interval."""
+    kinds = range(len(holders.speed))
+    held = [state.held_by(kind) for kind in kinds]
+
+    def closed(growth: float) -> float:
+        return -state.pool * expm1(-growth * holders.pool_speed) - sum(
+            size * expm1(-growth * float(speed))
+            for size, speed in zip(held, holders.speed, strict=True)
+        )
+
+    if closing <= 0.0:
+        return
+    low, high = 0.0, 1.0
+    while closed(high) < closing and high < 1e9:
+        high *= 2.0
+    for _ in range(200):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if closed(middle) < closing else (low, middle)
+    state.pool *= exp(-high * holders.pool_speed)
     for level in list(state.levels):
-        taken = level.size * min(share, 1.0)
-        level.size -= taken
-        level.closed += taken
+        before = level.size
+        for kind in level.held:
+            level.held[kind] *= exp(-high * float(holders.speed[kind]))
+        level.closed += before - level.size
         if level.size <= 0.0:
             state.levels.remove(level)
 
@@ -133,7 +166,7 @@ def _close_nearest(state: SideState, wanted: float) -> float:
             break
         taken = min(wanted, level.size)
         wanted -= taken
-        level.size -= taken
+        level.held[0] -= taken
         level.closed += taken
         if level.size <= 0.0:
             state.levels.remove(level)
@@ -146,17 +179,25 @@ def _open(
     bar: int,
     bars: Bars,
     tiers: Tiers,
-    opening: float,
+    holders: Holders,
+    net: float,
+    turned: float,
     book: ReferenceBook,
 ) -> None:
-    born = opening * float(bars.levered[bar, side])
-    state.pool += opening - born
+    levered = float(bars.levered[bar, side])
+    state.pool += (net + turned) * (1.0 - levered)
     row = bars.regime[bar]
     for tier, weight in enumerate(tiers.weight[row]):
-        size = born * float(weight)
+        held = {
+            int(kind): levered
+            * float(weight * (holders.net[part] * net + holders.turned[part] * turned))
+            for part, kind in enumerate(holders.of_tier[tier])
+        }
+        size = sum(held.values())
         if size > 0.0:
-            price = float(bars.entry[bar] * tiers.ratio[row, side, tier])
-            level = Level(bar, side, tier, price, size, size)
+            ratio = tiers.base[row, side, tier] + tiers.slope[row, side, tier] * bars.turn[bar]
+            price = float(bars.entry[bar, tiers.point[tier]] * ratio)
+            level = Level(bar, side, tier, price, size, held)
             state.levels.append(level)
             book.levels.append(level)
 

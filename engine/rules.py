@@ -1,14 +1,32 @@
 """From a market and assumptions to what the kernels run on: entries, shares, flow, prices."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import Bars, Floats, Ints, Tiers
-from engine.margin import SIDES, MarginRules, liquidation_ratio
+from engine.kernels import Bars, Floats, Holders, Ints, Tiers
+from engine.margin import (
+    SIDES,
+    MarginRules,
+    liquidation_ratio,
+    liquidation_tier,
+    ratio_by_margin,
+)
 from engine.market import Market
 from engine.parameters import Parameters
+from engine.profiles import LeverageProfile, TurningLadder
+
+_SPREAD = (1 / 6, 3 / 6, 5 / 6)
+"""Where in a bar's range positions are taken to open with entry rule ``spread``."""
+_LONGEST_HLC3 = timedelta(minutes=10)
+"""Longest bars whose openings are put at one price with entry rule ``auto``."""
+_LEAST_MARGIN = 1.25
+"""Margin at the top of a turning ladder, at least, over the maintenance margin. [-]"""
+_MOST_CLOSED = 0.999
+"""Share of a side that may close in a bar while positions open, with several kinds of holders."""
 
 
 class Before(NamedTuple):
@@ -89,7 +107,8 @@ def bars_of(market: Market, parameters: Parameters, before: Before) -> tuple[Bar
     """Return the kernels' bars, and the open interest of each with unknown ones held. [base]"""
     held, change, gap = _flow(market, before)
     bars = Bars(
-        entry=entry_price(market, parameters.entry),
+        entry=entry_points(market, parameters.entry),
+        turn=_turn(market, parameters),
         low=np.ascontiguousarray(market.crossing_low),
         high=np.ascontiguousarray(market.crossing_high),
         levered=levered_share(market, parameters.side_rule),
@@ -101,8 +120,26 @@ def bars_of(market: Market, parameters: Parameters, before: Before) -> tuple[Bar
     return bars, held
 
 
-def entry_price(market: Market, rule: str) -> Floats:
-    """Return the entry price of what each bar opens, shape (n,). [quote]"""
+def entry_rule(rule: str, interval: timedelta) -> str:
+    """Return the entry rule that holds for bars of a length."""
+    if rule != "auto":
+        return rule
+    return "hlc3" if interval <= _LONGEST_HLC3 else "spread"
+
+
+def entry_points(market: Market, rule: str) -> Floats:
+    """Return the entry prices of what each bar opens, equally much at each, shape (n, points).
+
+    [quote]
+    """
+    rule = entry_rule(rule, market.interval)
+    if rule == "spread":
+        span = (market.high - market.low)[:, None]
+        return np.asarray(market.low[:, None] + span * np.array(_SPREAD))
+    return _entry_price(market, rule)[:, None]
+
+
+def _entry_price(market: Market, rule: str) -> Floats:
     if rule == "close":
         return np.ascontiguousarray(market.close)
     hlc3 = (market.high + market.low + market.close) / 3.0
@@ -160,21 +197,129 @@ def _regime(market: Market) -> Ints:
     return np.maximum(found, 0).astype(np.int32)
 
 
-def tiers_of(margin: tuple[MarginRules, ...], parameters: Parameters) -> Tiers:
+def _turn(market: Market, parameters: Parameters) -> Floats:
+    """Return the margin of each bar's rungs over that of the ladder's lowest turn, shape (n,)."""
+    if not isinstance(parameters.profile, TurningLadder):
+        return np.ones(len(market))
+    steps = np.array(
+        [
+            _ladder(parameters.profile, rules, parameters.reference_notional).step
+            for rules in market.margin
+        ]
+    )
+    number = market.open_time.astype("datetime64[us]").astype(np.int64) // (
+        market.interval // timedelta(microseconds=1)
+    )
+    return np.asarray(steps[_regime(market)] ** -TurningLadder.turns(number))
+
+
+def tiers_of(margin: tuple[MarginRules, ...], parameters: Parameters, interval: timedelta) -> Tiers:
     """Return price ratios and weights of the profile's leverages under each regime of rules.
 
-    Leverages above what a regime allows at the reference notional weigh nothing there.
+    Fixed leverages above what a regime allows at the reference notional weigh nothing there.
     """
     if not margin:
         raise ValueError("a market needs margin rules to have liquidation prices")
+    points = len(_SPREAD) if entry_rule(parameters.entry, interval) == "spread" else 1
     profile, notional = parameters.profile, parameters.reference_notional
-    ratio = np.ones((len(margin), len(SIDES), len(profile.leverage)))
-    weight = np.zeros((len(margin), len(profile.leverage)))
-    for row, rules in enumerate(margin):
-        allowed = profile.up_to(rules.tier_at(notional).max_leverage)
-        for leverage, share in zip(allowed.leverage, allowed.weight, strict=True):
-            tier = profile.leverage.index(leverage)
-            weight[row, tier] = share
-            for column, side in enumerate(SIDES):
-                ratio[row, column, tier] = liquidation_ratio(leverage, side, rules, notional)
-    return Tiers(ratio, weight)
+    rows = [
+        _ladder_row(_ladder(profile, rules, notional), rules, notional)
+        if isinstance(profile, TurningLadder)
+        else _profile_row(profile, rules, notional)
+        for rules in margin
+    ]
+    base, slope, weight, leverage = (np.stack(column) for column in zip(*rows, strict=True))
+    return Tiers(
+        base=np.tile(base, points),
+        slope=np.tile(slope, points),
+        weight=np.tile(weight / points, points),
+        leverage=np.tile(leverage, points),
+        point=np.repeat(np.arange(points), weight.shape[1]),
+    )
+
+
+def _profile_row(
+    profile: LeverageProfile, rules: MarginRules, notional: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the regime's base and slope, weight and leverage of fixed leverages."""
+    base = np.ones((len(SIDES), len(profile.leverage)))
+    weight = np.zeros(len(profile.leverage))
+    allowed = profile.up_to(rules.tier_at(notional).max_leverage)
+    for leverage, share in zip(allowed.leverage, allowed.weight, strict=True):
+        tier = profile.leverage.index(leverage)
+        weight[tier] = share
+        base[:, tier] = [liquidation_ratio(leverage, side, rules, notional) for side in SIDES]
+    return base, np.zeros_like(base), weight, np.array(profile.leverage, np.float64)
+
+
+def _ladder_row(
+    ladder: TurningLadder, rules: MarginRules, notional: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return the regime's base and slope, weight and leverage of a turning ladder.
+
+    The margin tier of a rung is that of the middle of its range.
+    """
+    middle, lowest = ladder.rungs(0.5), ladder.rungs(0.0)
+    base, slope = np.empty((2, len(SIDES), ladder.count))
+    for row, side in enumerate(SIDES):
+        for rung in range(ladder.count):
+            tier = liquidation_tier(float(middle[rung]), side, rules, notional)
+            base[row, rung], slope[row, rung] = ratio_by_margin(
+                tier, side, rules.closing_fee, notional
+            )
+    return base, slope / lowest, np.array(ladder.weight), lowest
+
+
+def _ladder(profile: TurningLadder, rules: MarginRules, notional: float) -> TurningLadder:
+    """Return a turning ladder as an exchange's rules let it be at a notional [quote].
+
+    It is a density, so its top is not dropped where it is above the tier's maximum, but no margin
+    may come near the maintenance margin.
+    """
+    tier = rules.tier_at(notional)
+    ladder = profile.up_to(tier.max_leverage)
+    highest = 1.0 / (_LEAST_MARGIN * (tier.maintenance_rate + rules.closing_fee))
+    return ladder if ladder.highest <= highest else replace(ladder, highest=highest)
+
+
+def holders_of(tiers: Tiers, parameters: Parameters) -> Holders:
+    """Return the kinds of holders that a model knows."""
+    count = tiers.point.size
+    if parameters.speeds == "two":
+        return Holders(
+            speed=(1.0, parameters.speed_ratio),
+            pool_speed=parameters.speed_ratio,
+            of_tier=np.tile(np.arange(2), (count, 1)),
+            inflow=np.tile(np.eye(2), (len(tiers.weight), 1, 1)),
+            net=(1.0 - parameters.slow_of_net, parameters.slow_of_net),
+            turned=(1.0 - parameters.slow_of_turnover, parameters.slow_of_turnover),
+            most_closed=_MOST_CLOSED,
+        )
+    if parameters.speeds == "layered":
+        return _layers(tiers, parameters)
+    return Holders(
+        speed=(1.0,),
+        pool_speed=1.0,
+        of_tier=np.zeros((count, 1), np.int64),
+        inflow=np.ones((len(tiers.weight), 1, 1)),
+        net=(1.0,),
+        turned=(1.0,),
+        most_closed=1.0,
+    )
+
+
+def _layers(tiers: Tiers, parameters: Parameters) -> Holders:
+    """Return one kind of holders a leverage, the faster the higher it is."""
+    leverage = np.array(parameters.profile.leverage)
+    kinds = leverage.size
+    speed = (leverage / 10.0) ** parameters.layering
+    by_point = tiers.weight.reshape(len(tiers.weight), -1, kinds)
+    return Holders(
+        speed=tuple(speed.tolist()),
+        pool_speed=float(speed[0]),
+        of_tier=(np.arange(tiers.point.size) % kinds)[:, None],
+        inflow=by_point.sum(axis=1)[:, :, None],
+        net=(1.0,),
+        turned=(1.0,),
+        most_closed=_MOST_CLOSED,
+    )

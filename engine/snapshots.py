@@ -183,14 +183,20 @@ def levels_of(book: LevelBook) -> list[LiquidationLevel]:
     return [
         LiquidationLevel(
             side=SIDE_NAMES[side],
-            entry_price=float(book.bars.entry[birth]),
+            entry_price=float(entry),
             liquidation_price=float(price),
-            leverage=book.parameters.profile.leverage[tier],
+            leverage=float(leverage),
             size=float(size),
             opened_at=moment(ends[birth]),
         )
-        for price, size, side, tier, birth in zip(
-            levels.price, levels.size, levels.side, levels.tier, levels.birth, strict=True
+        for entry, price, leverage, size, side, birth in zip(
+            levels.entry,
+            levels.price,
+            levels.leverage,
+            levels.size,
+            levels.side,
+            levels.birth,
+            strict=True,
         )
     ]
 
@@ -204,9 +210,9 @@ def moment(time: np.datetime64) -> datetime:
 
 def _edges(book: LevelBook, buckets: int) -> Floats:
     """Return edges that hold every level the book ever had."""
-    born = book.ledger.opened[1:] > 0.0
-    price = book.bars.entry[:, None, None] * book.tiers.ratio[book.bars.regime]
-    price = np.concatenate((price[born].ravel(), book.close))
+    born = book.ledger.born[1:, :, None] > 0.0
+    bar, side, tier = np.nonzero(np.broadcast_to(born, book.death.shape))
+    price = np.concatenate((book.price(bar, side, tier), book.close))
     low, high = float(price.min()), float(price.max())
     return np.linspace(low * 0.999, high * 1.001, buckets + 1)
 

@@ -97,13 +97,28 @@ def markets(draw, max_bars=60, with_gaps=True):
     )
 
 
+_COMMON = {
+    "turnover": st.sampled_from([0.0, 0.2, 1.0]),
+    "side_rule": st.sampled_from(["candle", "taker", "symmetric"]),
+    "entry": st.sampled_from(["close", "hlc3", "vwap", "spread", "auto"]),
+    "profile": st.sampled_from([*PROFILES.values(), parse_profile("2:1,100:1")]),
+}
+
+
 def parameters(closings=("proportional", "nearest", "none")):
-    """Draw assumptions of every kind."""
+    """Draw assumptions of every kind; several speeds only where ``proportional`` is drawn from."""
+    one = st.builds(Parameters, closing=st.sampled_from(closings), **_COMMON)
+    return one | several_speeds_only() if "proportional" in closings else one
+
+
+def several_speeds_only():
+    """Draw assumptions with a fast and a slow kind of holders, or a kind a leverage."""
     return st.builds(
         Parameters,
-        turnover=st.sampled_from([0.0, 0.2, 1.0]),
-        side_rule=st.sampled_from(["candle", "taker", "symmetric"]),
-        closing=st.sampled_from(closings),
-        entry=st.sampled_from(["close", "hlc3", "vwap"]),
-        profile=st.sampled_from([*PROFILES.values(), parse_profile("2:1,100:1")]),
+        speeds=st.sampled_from(["two", "layered"]),
+        slow_of_net=st.sampled_from([0.0, 0.5, 1.0]),
+        slow_of_turnover=st.sampled_from([0.03, 0.4]),
+        speed_ratio=st.sampled_from([0.01, 0.3, 1.0]),
+        layering=st.sampled_from([0.0, 1.0]),
+        **_COMMON,
     )

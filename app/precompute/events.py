@@ -3,7 +3,6 @@
 import numpy as np
 
 from engine.book import LevelBook
-from engine.kernels import Floats
 from ingest.columns import Arrays
 
 _OPENED, _CLOSED, _LIQUIDATED = 0, 1, 2
@@ -38,12 +37,13 @@ def events_of(book: LevelBook, start: np.datetime64, stop: np.datetime64) -> Arr
 
 def _opened(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...]:
     weight = book.tiers.weight[book.bars.regime[first:last]]
-    size = book.ledger.opened[first + 1 : last + 1, :, None] * weight[:, None, :]
+    size = book.ledger.born[first + 1 : last + 1, :, None] * weight[:, None, :]
     bar, side, tier = np.nonzero(size > 0.0)
     quantity = size[bar, side, tier]
     bar = bar + first
     event = np.full(bar.size, _OPENED)
-    return bar, side, event, book.bars.entry[bar], quantity, _leverages(book)[tier]
+    entry = book.bars.entry[bar, book.tiers.point[tier]]
+    return bar, side, event, entry, quantity, book.leverage(bar, tier)
 
 
 def _closed(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...]:
@@ -59,22 +59,14 @@ def _liquidated(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...
     death = book.death[:last]
     birth, side, tier = np.nonzero((death >= first) & (death < last))
     bar = death[birth, side, tier].astype(np.int64)
-    ledger, regime = book.ledger, book.bars.regime[birth]
     # Crossing comes before closing: the state before the bar of death counts.
-    epochs = ledger.epoch[bar, side] - ledger.epoch[birth + 1, side]
-    left = ledger.survival[bar, side] / ledger.survival[birth + 1, side]
-    size = ledger.opened[birth + 1, side] * book.tiers.weight[regime, tier]
-    size = size * left * np.ldexp(1.0, -512 * np.minimum(epochs, 3))
+    size = book.size(birth, side, tier, bar)
     if book.closings.bar.size:
         taken = np.zeros(book.death.size)
         np.add.at(taken, book.closings.level, book.closings.size)
         _, sides, leverages = book.death.shape
         size = np.maximum(size - taken[(birth * sides + side) * leverages + tier], 0.0)
-    price = book.bars.entry[birth] * book.tiers.ratio[regime, side, tier]
+    price, leverage = book.price(birth, side, tier), book.leverage(birth, tier)
     kept = size > 0.0
-    columns = (bar, side, np.full(bar.size, _LIQUIDATED), price, size, _leverages(book)[tier])
+    columns = (bar, side, np.full(bar.size, _LIQUIDATED), price, size, leverage)
     return tuple(column[kept] for column in columns)
-
-
-def _leverages(book: LevelBook) -> Floats:
-    return np.array(book.parameters.profile.leverage, np.float64)

@@ -128,7 +128,7 @@ def arrays_of(stored):
         arrays = dict(file)
     # What stands there while a level lives, or of one that nothing opened, means nothing.
     death, last = arrays["death"], len(stored.book)
-    size = stored.book.ledger.opened[1:, :, None] * np.ones_like(death)
+    size = stored.book.ledger.born[1:, :, None] * np.ones_like(death)
     arrays["death"] = np.where(size > 0.0, np.clip(death, -1 - last, last), last)
     return arrays
 

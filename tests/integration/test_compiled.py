@@ -17,7 +17,7 @@ from engine.parameters import Parameters
 from tests.markets import market, part
 whole = market([(99, 101, 98, 100)] * 3, [107.0, 114.0, 121.0])
 growing = GrowingBook(build_book(part(whole, 0, 2), Parameters()))
-print(growing.append(part(whole, 2, 3)).ledger.tracked[-1, 0])
+print(growing.append(part(whole, 2, 3)).ledger.held[-1, 0])
 """
 
 

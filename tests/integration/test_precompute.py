@@ -293,7 +293,7 @@ def test_events_tie_to_what_is_tracked_at_any_time(whole, name):
     written = sum(end <= max(time for (_, time), net in balance.items() if net) for end in ends)
     for side, name in enumerate(("long", "short")):
         held = np.cumsum([balance[name, end] for end in ends])[:written]
-        assert_allclose(held, book.ledger.tracked[1 : written + 1, side], rtol=1e-9, atol=1e-9)
+        assert_allclose(held, book.ledger.held[1 : written + 1, side], rtol=1e-9, atol=1e-9)
 
 
 def test_nearest_closings_tie_as_well(store):

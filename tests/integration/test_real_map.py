@@ -73,8 +73,8 @@ def test_longs_below_the_price_were_liquidated_by_the_fall_of_february(database,
     # The price reached the zone's bottom at 20:55 that evening.
     low_bar = eve + int(np.argmax(book.bars.low[eve:] <= 62_300))
     assert book.open_time[low_bar] == np.datetime64("2026-02-05T20:55")
-    price = book.bars.entry[:eve, None] * book.tiers.ratio[0, 0]
-    alive = (book.death[:eve, 0] >= eve) & (book.ledger.opened[1 : eve + 1, 0] > 0)[:, None]
+    price = book.bars.entry[:eve] * book.tiers.base[0, 0]
+    alive = (book.death[:eve, 0] >= eve) & (book.ledger.born[1 : eve + 1, 0] > 0)[:, None]
     zone = alive & (price >= 62_300) & (price <= 73_000)
     assert zone.sum() > 100
     deaths = book.death[:eve, 0][zone]

@@ -51,7 +51,7 @@ def bytes_of(arrays):
 NAMES = (
     "bars_entry", "bars_levered", "bars_gap", "bars_regime", "candles_open_time", "candles_close",
     "closings_bar", "closings_level", "closings_size", "death", "interval", "last", "last_stop",
-    "ledger_epoch", "ledger_opened", "open_interest", "tiers_ratio", "tiers_weight",
+    "ledger_epoch", "ledger_opened", "open_interest", "tiers_base", "tiers_point", "tiers_weight",
 )  # fmt: skip
 
 

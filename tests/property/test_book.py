@@ -13,7 +13,7 @@ from engine.growth import GrowingBook
 from engine.heatmap import combine, rasterise
 from engine.parameters import Parameters
 from engine.reference import build_reference, draw_reference
-from tests.markets import START, STEP, market, markets, parameters, part
+from tests.markets import START, STEP, market, markets, parameters, part, several_speeds_only
 
 STEP64 = np.timedelta64(STEP)
 
@@ -27,12 +27,17 @@ def grid_of(whole, columns=7, buckets=40):
     return START + cuts * STEP64, np.linspace(low * 0.4, high * 1.8, buckets + 1)
 
 
+def closings_of(book):
+    """Return the logarithm of what closing took of each kind so far, shape (n + 1, 2, kinds)."""
+    return book.ledger.epoch * (512.0 * np.log(2.0)) - np.log(book.ledger.survival)
+
+
 @given(markets(), parameters())
 def test_compiled_engine_agrees_with_the_reference(whole, assumed):
     book, reference = build_book(whole, assumed), build_reference(whole, assumed)
     scale = max(1.0, np.nanmax(book.open_interest))
     assert_allclose(
-        book.ledger.tracked[1:],
+        book.ledger.held[1:],
         np.reshape(reference.tracked, (-1, 2)),
         rtol=1e-7,
         atol=1e-9 * scale,
@@ -50,7 +55,7 @@ def test_compiled_engine_agrees_with_the_reference(whole, assumed):
 @given(markets(), parameters(["proportional", "nearest"]))
 def test_levels_and_pool_tie_to_open_interest_after_every_bar(whole, assumed):
     book = build_book(whole, assumed)
-    total = book.ledger.tracked + book.ledger.pool
+    total = book.ledger.held + book.ledger.pool
     scale = max(1.0, book.open_interest.max())
     assert_allclose(total, np.stack([book.open_interest] * 2, axis=1), rtol=1e-9, atol=1e-9 * scale)
 
@@ -62,7 +67,7 @@ def test_drawn_levels_sum_to_what_the_ledger_tracks(whole, assumed):
     # Every price that a level of at least 2x can have.
     edges = np.linspace(1e-9, 1e6, 50)
     picture = rasterise(book, times, edges, measure="size")
-    scale = max(1.0, book.open_interest.max(), book.ledger.opened.max(initial=0.0))
+    scale = max(1.0, book.open_interest.max(), book.ledger.born.max(initial=0.0))
     assert_allclose(picture.active.sum(axis=1), picture.tracked, rtol=1e-6, atol=1e-7 * scale)
     assert_allclose(picture.consumed.sum(axis=1), picture.liquidated, rtol=1e-6, atol=1e-7 * scale)
 
@@ -70,8 +75,8 @@ def test_drawn_levels_sum_to_what_the_ledger_tracks(whole, assumed):
 @given(markets(), parameters())
 def test_opened_is_active_and_liquidated_and_closed(whole, assumed):
     ledger = build_book(whole, assumed).ledger
-    gone = np.cumsum(ledger.closed + ledger.liquidated, axis=0) + ledger.tracked
-    opened = np.cumsum(ledger.opened, axis=0)
+    gone = np.cumsum(ledger.closed + ledger.liquidated, axis=0) + ledger.held
+    opened = np.cumsum(ledger.born, axis=0)
     assert_allclose(gone, opened, rtol=1e-9, atol=1e-9 * max(1.0, opened.max()))
 
 
@@ -167,7 +172,7 @@ def test_scaling_volumes_scales_sizes(whole, assumed, factor):
         **{name: getattr(whole, name) * factor for name in names},
     )
     ours, theirs = build_book(whole, assumed), build_book(larger, assumed)
-    assert_array_equal(theirs.ledger.tracked, ours.ledger.tracked * factor)
+    assert_array_equal(theirs.ledger.held, ours.ledger.held * factor)
 
 
 @given(markets(with_gaps=False), parameters(["proportional", "nearest"]))
@@ -178,8 +183,8 @@ def test_constant_open_interest_without_turnover_creates_nothing(whole, assumed)
         initial_open_interest=100.0,
     )
     book = build_book(still, replace(assumed, turnover=0.0))
-    assert book.ledger.opened.sum() == 0.0
-    assert book.ledger.tracked.sum() == 0.0
+    assert book.ledger.born.sum() == 0.0
+    assert book.ledger.held.sum() == 0.0
 
 
 @given(markets(), parameters())
@@ -201,14 +206,39 @@ def test_combined_map_is_the_sum_of_its_parts(one, other, assumed):
     assert_allclose(combine(parts).open_interest, parts[0].open_interest + parts[1].open_interest)
 
 
+@given(markets(), parameters(["proportional"]))
+def test_two_equal_speeds_are_one_speed_where_no_side_is_nearly_emptied(whole, assumed):
+    one = build_book(whole, replace(assumed, speeds="one"))
+    two = build_book(whole, replace(assumed, speeds="two", speed_ratio=1.0))
+    # From the bar on in which the cap on closings may bind, they may differ.
+    emptied = (np.diff(closings_of(one)[:, :, 0], axis=0) > -np.log(0.0015)).any(axis=1)
+    known = int(np.argmax(emptied)) if emptied.any() else len(whole)
+    scale = max(1.0, one.open_interest.max())
+    rows = slice(0, known + 1)
+    assert_allclose(two.ledger.held[rows], one.ledger.held[rows], rtol=1e-9, atol=1e-9 * scale)
+    assert_allclose(
+        two.ledger.liquidated[rows], one.ledger.liquidated[rows], rtol=1e-9, atol=1e-9 * scale
+    )
+
+
+@given(markets(), several_speeds_only())
+def test_slower_holders_never_keep_a_smaller_share(whole, assumed):
+    book = build_book(whole, assumed)
+    slow_first = np.argsort(book.holders.speed, kind="stable")
+    for birth in range(0, len(book), 9):
+        gone = closings_of(book)
+        share = np.exp(gone[birth] - gone[-1])[:, slow_first]
+        assert (np.diff(share, axis=1) <= 1e-12).all()
+
+
 def test_decay_over_many_epochs_stays_exact_and_positive():
     # A third of everything closes in each of 2,000 bars: (2/3)^2000 is below what a float holds.
     candles = [(100, 101, 99, 100)] * 2000
     whole = market(candles, np.full(2000, 300.0), initial=300.0, volume=100.0)
     assumed = Parameters(turnover=1.0, side_rule="symmetric")
     book = build_book(whole, assumed)
-    assert book.ledger.epoch[-1, 0] > 1
-    assert_allclose(book.ledger.tracked[-1], 300.0, rtol=1e-9)
+    assert book.ledger.epoch[-1, 0, 0] > 1
+    assert_allclose(book.ledger.held[-1], 300.0, rtol=1e-9)
     assert_allclose(book.open_levels().size.sum(), 600.0, rtol=1e-9)
 
 

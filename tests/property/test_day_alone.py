@@ -37,9 +37,11 @@ def test_a_columns_sums_do_not_depend_on_the_columns_before_it(whole, assumed, d
     first = data.draw(st.integers(0, times.size - 2))
     all_of_them, last = rasterise(book, times, EDGES), rasterise(book, times[first:], EDGES)
     ends = book.open_time + STEP64
-    for name in ("opened", "closed", "liquidated"):
+    ledger = book.ledger
+    per_bars = {"opened": ledger.born, "closed": ledger.closed, "liquidated": ledger.liquidated}
+    for name, column in per_bars.items():
         assert_array_equal(getattr(last, name), getattr(all_of_them, name)[:, first:])
-        per_bar = getattr(book.ledger, name)[1:]
+        per_bar = column[1:]
         summed = [
             per_bar[(ends > low) & (ends <= high)].sum(axis=0) for low, high in pairwise(times)
         ]

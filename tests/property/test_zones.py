@@ -1,5 +1,7 @@
 """Zones against a slow reading of their definition, and against guesses that know nothing."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,8 @@ def drawn(rng, reach, price=1000.0, count=300):
         size=rng.gamma(0.5, 1e6, count),
         side=rng.integers(0, 2, count).astype(np.int8),
         tier=np.zeros(count, np.int64),
+        leverage=np.full(count, 10.0),
+        entry=np.full(count, price),
         birth=np.zeros(count, np.int64),
     )
 
@@ -80,8 +84,8 @@ def test_zones_scale_with_the_price(seed, reach, factor):
     # Sizes so that notional stays as it is; away from edges, which rounding may move.
     steps = (levels.price / 1000.0 - 1.0) / STEP
     price = 1000.0 * (1.0 + (np.floor(steps) + 0.5) * STEP)
-    before = OpenLevels(price, levels.size, levels.side, levels.tier, levels.birth)
-    after = OpenLevels(price * factor, levels.size / factor, levels.side, levels.tier, levels.birth)
+    before = replace(levels, price=price)
+    after = replace(levels, price=price * factor, size=levels.size / factor)
     one, other = (
         zones_of([each], 1000.0 * scale, reach) for each, scale in ((before, 1.0), (after, factor))
     )

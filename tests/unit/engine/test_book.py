@@ -50,7 +50,7 @@ def test_one_rising_candle_opens_longs():
     levels = book.open_levels()
     assert_allclose(levels.price, [LONG_DIES])
     assert_allclose(levels.size, [7.0])
-    assert_allclose(book.ledger.tracked[-1], [7.0, 0.0])
+    assert_allclose(book.ledger.held[-1], [7.0, 0.0])
     assert_allclose(book.ledger.pool[-1], [100.0, 107.0])
 
 
@@ -82,7 +82,7 @@ def test_a_gap_through_the_level_liquidates():
 def test_levels_are_not_tested_against_the_bar_that_opens_them():
     # Opened at the close of a bar whose own wick went below their price.
     book = build_book(market([(99, 101, 80, 100), STILL], [107.0, 107.0]), TEN)
-    assert_allclose(book.ledger.tracked[-1, 0], 7.0)
+    assert_allclose(book.ledger.held[-1, 0], 7.0)
 
 
 def test_a_fall_of_open_interest_by_the_liquidation_is_not_counted_twice():
@@ -95,14 +95,14 @@ def test_a_fall_of_open_interest_by_the_liquidation_is_not_counted_twice():
 def test_liquidated_longs_with_steady_open_interest_mean_new_openings():
     # Seven longs die, yet open interest stays: seven opened. The candle falls, so all in the pool.
     book = build_book(market([UP, (100, 100.5, 90, 95)], [107.0, 107.0]), TEN)
-    assert_allclose(book.ledger.tracked[2], [0.0, 0.0])
+    assert_allclose(book.ledger.held[2], [0.0, 0.0])
     assert_allclose(book.ledger.pool[2], [107.0, 107.0])
 
 
 def test_proportional_closing_takes_the_same_share_of_levels_and_pool():
     # 107 → 53.5: half of everything closes.
     book = build_book(market([UP, STILL], [107.0, 53.5]), TEN)
-    assert_allclose(book.ledger.tracked[2, 0], 3.5)
+    assert_allclose(book.ledger.held[2, 0], 3.5)
     assert_allclose(book.ledger.pool[2], [50.0, 53.5])
     assert_allclose(book.ledger.closed[2], [3.5, 0.0])
 
@@ -127,20 +127,20 @@ def test_without_closing_levels_leave_only_by_crossing():
 def test_open_interest_to_zero_and_back_leaves_nothing_of_before():
     book = build_book(market([UP, STILL, UP], [107.0, 0.0, 4.0]), TEN)
     assert_allclose(book.open_levels().size, [4.0])
-    assert_allclose(book.ledger.tracked[2], [0.0, 0.0])
-    assert_allclose(book.ledger.tracked[3] + book.ledger.pool[3], [4.0, 4.0])
+    assert_allclose(book.ledger.held[2], [0.0, 0.0])
+    assert_allclose(book.ledger.held[3] + book.ledger.pool[3], [4.0, 4.0])
 
 
 def test_turnover_opens_and_closes_a_share_of_volume():
     # Volume 20, half of it turned over: 10 + 7 open, 10 of the 100 held close.
     book = build_book(market([UP], [107.0], volume=20.0), replace(TEN, turnover=0.5))
-    assert_allclose(book.ledger.tracked[1, 0], 17.0)
+    assert_allclose(book.ledger.held[1, 0], 17.0)
     assert_allclose(book.ledger.pool[1, 0], 90.0)
 
 
 def test_turnover_closes_no_more_than_is_held():
     book = build_book(market([UP], [107.0], volume=1e6), replace(TEN, turnover=1.0))
-    assert_allclose(book.ledger.tracked[1, 0], 107.0)
+    assert_allclose(book.ledger.held[1, 0], 107.0)
     assert_allclose(book.ledger.pool[1, 0], 0.0, atol=1e-9)
 
 
@@ -148,7 +148,7 @@ def test_taker_rule_splits_by_aggressor():
     # 30 % of volume bought: longs levered to 0.6, shorts to 1.
     whole = market([UP], [107.0], volume=10.0, taker_buy=[3.0])
     book = build_book(whole, replace(TEN, side_rule="taker"))
-    assert_allclose(book.ledger.tracked[1], [4.2, 7.0])
+    assert_allclose(book.ledger.held[1], [4.2, 7.0])
 
 
 def test_taker_rule_without_taker_volume_says_so():
@@ -167,7 +167,7 @@ def test_entry_rules(rule, entry):
 def test_change_over_a_gap_goes_to_the_pool():
     whole = market([UP, UP, UP], [107.0, np.nan, 150.0], missing=[1])
     book = build_book(whole, TEN)
-    assert_allclose(book.ledger.tracked[-1], [7.0, 0.0])
+    assert_allclose(book.ledger.held[-1], [7.0, 0.0])
     assert_allclose(book.ledger.pool[-1], [143.0, 150.0])
 
 
@@ -178,7 +178,7 @@ def test_a_bar_after_a_gap_still_liquidates():
 
 def test_change_after_an_unknown_open_interest_goes_to_the_pool():
     book = build_book(market([UP, UP, UP], [107.0, np.nan, 150.0]), TEN)
-    assert_allclose(book.ledger.tracked[-1], [7.0, 0.0])
+    assert_allclose(book.ledger.held[-1], [7.0, 0.0])
     assert_allclose(book.ledger.pool[-1], [143.0, 150.0])
 
 
@@ -192,7 +192,7 @@ def test_vwap_falls_back_to_hlc3_where_quote_volume_is_unknown(quote_volume):
 def test_takers_of_a_bar_without_trades_count_as_even():
     whole = market([UP, UP], [107.0, 114.0], volume=[10.0, 0.0], taker_buy=[5.0, 0.0])
     book = build_book(whole, replace(TEN, side_rule="taker"))
-    assert_allclose(book.ledger.tracked[-1], [14.0, 14.0])
+    assert_allclose(book.ledger.held[-1], [14.0, 14.0])
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -227,7 +227,7 @@ def test_grown_books_take_bars_without_takers():
     assumed = replace(TEN, side_rule="taker")
     growing = GrowingBook(build_book(part(whole, 0, 1), assumed))
     assert_allclose(
-        growing.append(part(whole, 1, 2)).ledger.tracked, build_book(whole, assumed).ledger.tracked
+        growing.append(part(whole, 1, 2)).ledger.held, build_book(whole, assumed).ledger.held
     )
 
 
@@ -374,6 +374,6 @@ def test_models_are_found_by_name_and_adjusted():
     assert next(iter(MODELS)) == "turnover"
     model = find_model("turnover", profile=parse_profile("10:1"))
     book = model.build_book(market([UP], [107.0], volume=20.0))
-    assert_allclose(book.ledger.tracked[1], [27.0, 27.0])  # both sides, whole volume
-    with pytest.raises(ValueError, match="model must be one of turnover, time-evolving"):
+    assert_allclose(book.ledger.held[1], [27.0, 27.0])  # both sides, whole volume
+    with pytest.raises(ValueError, match=r"model must be one of .*, but is 'magic'"):
         find_model("magic")

@@ -12,7 +12,8 @@ def levels(*rows):
     """Return levels of (price, size, side)."""
     price, size, side = (np.array(column) for column in zip(*rows, strict=True))
     birth = np.zeros(len(rows), np.int64)
-    return OpenLevels(price.astype(float), size.astype(float), side.astype(np.int8), birth, birth)
+    price = price.astype(float)
+    return OpenLevels(price, size.astype(float), side.astype(np.int8), birth, price, price, birth)
 
 
 def zones(**held):
@@ -89,6 +90,8 @@ def test_the_geometry_map_counts_levels_by_their_leverages_weight_alone():
         size=np.array([100.0, 1.0, 1.0, 1.0, 10.0]),
         side=np.array([0, 0, 0, 0, 1], np.int8),
         tier=np.array([0, 0, 0, 0, 1]),
+        leverage=np.array([50.0, 50.0, 50.0, 50.0, 25.0]),
+        entry=np.full(5, 1000.0),
         birth=np.arange(5),
     )
     narrow = Reach(within=0.01, share=0.1)  # one bucket of each side is hot
