@@ -24,6 +24,7 @@ from engine.growth import GrowingBook
 from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market
+from engine.memory import keep_freed_memory
 from engine.models import MODELS
 from engine.rules import check_market
 from engine.tiers import margin_rules
@@ -203,6 +204,7 @@ def _run_ingest() -> Result:
 def _run_engine(job: Result) -> Result:
     columns = read_arrays(Path(job["npz"])) if job["npz"] else random_market(job["bars"])
     prepare = _append_one_bar if job["name"] == "append_one_bar" else _book_and_raster
+    keep_freed_memory()  # as the server does
     work = prepare(job, columns)
     work()  # compiles, or reads what was compiled before
     seconds = []

@@ -16,6 +16,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from app.heatmaps import Heatmaps
 from app.page_state import PageState
 from app.picture import heatmap_request
+from engine.memory import keep_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,7 @@ def serve_until_stopped(server: FastAPI, bound: socket.socket, started: Callable
     """Answer requests on a socket until the process is interrupted or terminated."""
     # At debug, it writes what sockets send: a token would stand in the log.
     logging.getLogger("uvicorn.error").setLevel(max(logging.root.level, logging.INFO))
+    keep_freed_memory()
     config = uvicorn.Config(
         server,
         log_config=None,

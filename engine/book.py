@@ -170,7 +170,8 @@ class LevelBook:
         Levels that were crossed by then count as if they had not been.
         """
         size = np.zeros(bar.size)
-        for part, kind in enumerate(self.holders.of_tier[tier].T):
+        for part in range(len(self.holders.net)):
+            kind = self.holders.kinds(tier, part)
             epochs = self.ledger.epoch[bars, side, kind] - self.ledger.epoch[bar + 1, side, kind]
             left = (
                 self.ledger.survival[bars, side, kind] / self.ledger.survival[bar + 1, side, kind]

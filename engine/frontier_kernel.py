@@ -25,6 +25,7 @@ from engine.kernels import (
     enter,
     epoch_decay,
     is_born,
+    kind_of,
     level_price,
     turn_over,
 )
@@ -181,7 +182,7 @@ def advance(
             for level in pop_crossed(bars, bar, side, tier_count, death, frontier):
                 birth, tier = level // (2 * tier_count), level % tier_count
                 for part in range(len(holders.net)):
-                    kind = holders.of_tier[tier, part]
+                    kind = kind_of(holders, tier, part)
                     now = ledger.epoch[birth + 1, side, kind]
                     if dying_epoch[kind] != now:
                         gone[kind] *= epoch_decay(now - dying_epoch[kind])

@@ -100,9 +100,9 @@ def rasterise(
     bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
     column_of_bar = (np.searchsorted(times, ends, side="left") - 1).astype(np.int32)
     grid = Grid(column_of_bar, bars_by, edges, buckets / float(edges[-1] - edges[0]))
-    changes = np.zeros((2, buckets, columns + 1, len(book.holders.speed)))
-    active = np.empty((2, buckets, columns))
-    consumed = np.zeros((2, buckets, columns))
+    changes = np.zeros((2, columns + 1, buckets, len(book.holders.speed)))
+    active = np.empty((2, columns, buckets))
+    consumed = np.zeros((2, columns, buckets))
     by_notional = measure == "notional"
     draw_levels(
         book.bars,
@@ -124,8 +124,8 @@ def rasterise(
     return Heatmap(
         times=times,
         edges=edges,
-        active=active,
-        consumed=consumed,
+        active=active.transpose(0, 2, 1),
+        consumed=consumed.transpose(0, 2, 1),
         opened=_per_column(book.ledger.born, bars_by),
         closed=_per_column(book.ledger.closed, bars_by),
         liquidated=_per_column(book.ledger.liquidated, bars_by),
@@ -133,6 +133,32 @@ def rasterise(
         open_interest=book.open_interest[bars_by[1:]],
         measure=measure,
     )
+
+
+def blurred(amounts: Floats, edges: Floats, width: float) -> Floats:
+    """Return amounts by price smoothed over price with a Gaussian, as a reader's eye would.
+
+    Parameters
+    ----------
+    amounts : ndarray, shape (…, buckets, columns)
+        Amounts of price buckets.
+    edges : ndarray, shape (buckets + 1,)
+        Edges of the buckets, ascending, of equal width. [quote]
+    width : float
+        Standard deviation. [quote]
+
+    Notes
+    -----
+    The Gaussian is cut off at 4 standard deviations. Near the first and the last bucket, where a
+    part of it lies outside, the rest counts for all: an even map stays even.
+    """
+    step = float(edges[1] - edges[0])
+    if not width > 0.0:
+        return amounts
+    place = np.arange(edges.size - 1) * (step / width)
+    apart = place[:, None] - place
+    weight = np.where(np.abs(apart) <= 4.0 + step / width, np.exp(-0.5 * apart**2), 0.0)
+    return np.asarray((weight / weight.sum(axis=1, keepdims=True)) @ amounts)
 
 
 def _shown(book: LevelBook, bars_by: Ints, lasting: timedelta | None) -> Floats:

@@ -96,10 +96,10 @@ class Holders(NamedTuple):
     ----------
     speed : tuple of float, one a kind
         Relative speed of closing. [-]
-    pool_speed : float
-        That of open interest without a known liquidation price. [-]
-    of_tier : ndarray of int64, shape (tiers, parts)
-        Kind that holds each part of a tier's levels.
+    pool_kind : int
+        Kind that holds open interest without a known liquidation price.
+    of_tier : ndarray of int64, shape (tiers,)
+        Kind that holds a tier's levels, where they are not in parts, one a kind.
     inflow : ndarray, shape (regimes, kinds, parts)
         Share of an opened part that each kind takes. [-]
     net, turned : tuple of float, one a part
@@ -109,12 +109,17 @@ class Holders(NamedTuple):
     """
 
     speed: tuple[float, ...]
-    pool_speed: float
+    pool_kind: int
     of_tier: Indices
     inflow: Floats
     net: tuple[float, ...]
     turned: tuple[float, ...]
     most_closed: float
+
+    def kinds(self, tier: Indices, part: int) -> Indices:
+        """Return the kinds that hold a part of tiers' levels."""
+        by_kind = len(self.net) == len(self.speed)
+        return np.full_like(tier, part) if by_kind else self.of_tier[tier]
 
 
 class Ledger(NamedTuple):
@@ -178,6 +183,13 @@ def level_price(bars: Bars, tiers: Tiers, bar: int, side: int, tier: int) -> flo
     rules = bars.regime[bar]
     ratio = tiers.base[rules, side, tier] + tiers.slope[rules, side, tier] * bars.turn[bar]
     return float(bars.entry[bar, tiers.point[tier]] * ratio)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def kind_of(holders: Holders, tier: int, part: int) -> int:
+    """Return the kind that holds a part of a tier's levels."""
+    # Which of the two is known when it is compiled.
+    return part if len(holders.net) == len(holders.speed) else holders.of_tier[tier]
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -301,7 +313,7 @@ def run_flow(
                 if last == ALIVE:
                     continue
                 for part in range(parts):
-                    kind = holders.of_tier[tier, part]
+                    kind = kind_of(holders, tier, part)
                     now = ledger.epoch[bar + 1, side, kind]
                     if dying_epoch[last, side, kind] != now:
                         age = now - dying_epoch[last, side, kind]
@@ -344,10 +356,12 @@ def closing_growth(held: Floats, pool: float, closing: float, holders: Holders) 
     closing : float
         What closes of all; infinity is returned where nothing would be left. [base]
     """
-    total, rate = pool, pool * holders.pool_speed
+    total = slope = bend = 0.0
     for kind in range(len(holders.speed)):
-        total += held[kind]
-        rate += held[kind] * holders.speed[kind]
+        size = held[kind] + (pool if kind == holders.pool_kind else 0.0)
+        total += size
+        slope += size * holders.speed[kind]
+        bend += size * holders.speed[kind] * holders.speed[kind]
     if closing <= 0.0:
         return 0.0
     if closing >= total:
@@ -355,23 +369,21 @@ def closing_growth(held: Floats, pool: float, closing: float, holders: Holders) 
     # Halley's steps converge with the third power, so the one that is taken within the precision
     # leaves an error below round-off, which would add up over bars. Far from the root, where they
     # could pass it, Newton's can't: closings grow with φ and bend down.
-    growth = closing / rate
     precise = _PRECISION * (total - closing) + 1e-15 * total
+    growth, error = 0.0, -closing
     for _ in range(100):
-        kept = np.exp(-growth * holders.pool_speed)
-        error, slope = pool * (1.0 - kept) - closing, pool * holders.pool_speed * kept
-        bend = slope * holders.pool_speed
-        for kind in range(len(holders.speed)):
-            kept = np.exp(-growth * holders.speed[kind])
-            rate = held[kind] * holders.speed[kind] * kept
-            error += held[kind] * (1.0 - kept)
-            slope += rate
-            bend += rate * holders.speed[kind]
         if abs(error) * bend < slope * slope:
             slope += error * bend / (2.0 * slope)
         growth -= error / max(slope, 1e-300)
         if abs(error) < precise:
             break
+        error, slope, bend = -closing, 0.0, 0.0
+        for kind in range(len(holders.speed)):
+            size = held[kind] + (pool if kind == holders.pool_kind else 0.0)
+            left = size * np.exp(-growth * holders.speed[kind])
+            error += size - left
+            slope += left * holders.speed[kind]
+            bend += left * holders.speed[kind] * holders.speed[kind]
     return growth
 
 
@@ -420,9 +432,11 @@ def book_side(
         left = _close(bar, side, 0, remains, ledger)
     else:
         growth = closing_growth(ledger.tracked[bar + 1, side], rest, closing, holders)
-        rest *= np.exp(-growth * holders.pool_speed)
         for kind in range(kinds):
-            left += _close(bar, side, kind, np.exp(-growth * holders.speed[kind]), ledger)
+            remains = np.exp(-growth * holders.speed[kind])
+            left += _close(bar, side, kind, remains, ledger)
+            if kind == holders.pool_kind:
+                rest *= remains
     enter(bars, holders, bar, side, liquidated, levels - left, rest, net, turned, ledger)
 
 
@@ -489,7 +503,7 @@ def sum_crossed(
                     continue
                 size = 0.0
                 for part in range(len(holders.net)):
-                    kind = holders.of_tier[tier, part]
+                    kind = kind_of(holders, tier, part)
                     size += ledger.opened[bar + 1, side, part] * decay(
                         ledger.survival[last, side, kind],
                         ledger.epoch[last, side, kind],

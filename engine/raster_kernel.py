@@ -16,6 +16,7 @@ from engine.kernels import (
     death_bar,
     decay,
     epoch_decay,
+    kind_of,
     is_born,
     level_price,
 )
@@ -78,37 +79,42 @@ def draw_levels(
     ----------
     by_notional : bool
         Whether cells hold size times liquidation price [quote], or size [base].
-    changes : ndarray, shape (2, buckets, columns + 1, kinds)
+    changes : ndarray, shape (2, columns + 1, buckets, kinds)
         Filled: what comes and goes in each column by kind of holder, as it is at the column's end;
         index 0 holds the state before the first column. `accumulate` makes states of it.
-    consumed : ndarray, shape (2, buckets, columns)
+    consumed : ndarray, shape (2, columns, buckets)
         Filled: liquidated in each column.
+
+    Notes
+    -----
+    Columns are the outer axis, since what a bar opens falls into one of them, which then stays in
+    the processor's nearest cache.
     """
-    columns = consumed.shape[2]
+    columns = consumed.shape[1]
     kinds, parts = len(holders.speed), len(holders.net)
     count = grid.column_of_bar.size
     opened, inverse = np.empty(parts), np.empty(kinds)
     epoch = np.empty(kinds, np.int32)
-    # What a column's end is needed of lies together, and near.
-    end_survival = ledger.survival[grid.bars_by]
-    end_epoch = ledger.epoch[grid.bars_by]
-    for bar in range(count):
-        birth_column = grid.column_of_bar[bar]
-        if birth_column >= columns:
-            break
-        rules = bars.regime[bar]
-        for side in range(2):
+    for side in range(2):
+        # One side's alone, and columns' ends by themselves, stay in near caches.
+        survival, epochs = ledger.survival[:, side].copy(), ledger.epoch[:, side].copy()
+        end_survival, end_epoch = survival[grid.bars_by], epochs[grid.bars_by]
+        for bar in range(count):
+            birth = grid.column_of_bar[bar] + 1
+            if birth > columns:
+                break
             if not is_born(holders, ledger, bar, side):
                 continue
+            rules = bars.regime[bar]
             for part in range(parts):
                 opened[part] = ledger.opened[bar + 1, side, part]
             for kind in range(kinds):
-                epoch[kind] = ledger.epoch[bar + 1, side, kind]
-                inverse[kind] = 1.0 / ledger.survival[bar + 1, side, kind]
+                epoch[kind] = epochs[bar + 1, kind]
+                inverse[kind] = 1.0 / survival[bar + 1, kind]
             for tier in range(tiers.point.size):
                 last, closed = death_bar(death[bar, side, tier])
-                death_column = grid.column_of_bar[last] if last < count else columns
-                if death_column < 0:
+                dead = grid.column_of_bar[last] + 1 if last < count else columns + 1
+                if dead < 1:
                     continue
                 price = level_price(bars, tiers, bar, side, tier)
                 bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
@@ -119,29 +125,25 @@ def draw_levels(
                     weight *= price
                 crossed = 0.0
                 for part in range(parts):
-                    kind = holders.of_tier[tier, part] if kinds > 1 else 0
+                    kind = kind_of(holders, tier, part)
                     size = opened[part] * weight * inverse[kind]
-                    if death_column > birth_column:
-                        changes[side, bucket, birth_column + 1, kind] += (
-                            size
-                            * end_survival[birth_column + 1, side, kind]
-                            * epoch_decay(end_epoch[birth_column + 1, side, kind] - epoch[kind])
+                    if dead > birth:
+                        age = end_epoch[birth, kind] - epoch[kind]
+                        changes[side, birth, bucket, kind] += (
+                            size * end_survival[birth, kind] * epoch_decay(age)
                         )
-                        if death_column < columns:
-                            changes[side, bucket, death_column + 1, kind] -= (
-                                size
-                                * end_survival[death_column + 1, side, kind]
-                                * epoch_decay(end_epoch[death_column + 1, side, kind] - epoch[kind])
-                            )
-                    if death_column < columns and not closed:
-                        # Crossing comes before closing: the state before the bar of death counts.
-                        crossed += (
-                            size
-                            * ledger.survival[last, side, kind]
-                            * epoch_decay(ledger.epoch[last, side, kind] - epoch[kind])
+                    if dead > columns:
+                        continue
+                    if dead > birth:
+                        age = end_epoch[dead, kind] - epoch[kind]
+                        changes[side, dead, bucket, kind] -= (
+                            size * end_survival[dead, kind] * epoch_decay(age)
                         )
-                if crossed > 0.0:
-                    consumed[side, bucket, death_column] += crossed
+                    # Crossing comes before closing: the state before the bar of death counts.
+                    age = epochs[last, kind] - epoch[kind]
+                    crossed += size * survival[last, kind] * epoch_decay(age)
+                if dead <= columns and not closed:
+                    consumed[side, dead - 1, bucket] += crossed
 
 
 @njit(cache=True, nogil=True)
@@ -159,7 +161,7 @@ def draw_closings(
 
     A closing is a level of negative size that lives from the closing to its level's death.
     """
-    columns = consumed.shape[2]
+    columns = consumed.shape[1]
     tier_count = tiers.point.size
     count = grid.column_of_bar.size
     for i in range(closings.bar.size):
@@ -175,12 +177,12 @@ def draw_closings(
             continue
         size = closings.size[i] * (price if by_notional else 1.0)
         if death_column > column:
-            changes[side, bucket, column + 1, 0] -= size
+            changes[side, column + 1, bucket, 0] -= size
         if death_column < columns:
             if not closed:
-                consumed[side, bucket, death_column] -= size
+                consumed[side, death_column, bucket] -= size
             if death_column > column:
-                changes[side, bucket, death_column + 1, 0] += size
+                changes[side, death_column + 1, bucket, 0] += size
 
 
 @njit(cache=True, nogil=True)
@@ -198,36 +200,35 @@ def accumulate(
     ----------
     shown : ndarray, shape (2, columns, kinds)
         Share of each kind's levels that is shown. [-]
-    changes : ndarray, shape (2, buckets, columns + 1, kinds)
-        From `draw_levels`.
-    active : ndarray, shape (2, buckets, columns)
+    changes : ndarray, shape (2, columns + 1, buckets, kinds)
+        From `draw_levels`; left as states.
+    active : ndarray, shape (2, columns, buckets)
         Filled.
     """
-    _, buckets, columns, _ = changes.shape
+    _, columns, buckets, _ = changes.shape
     kinds = len(holders.speed)
-    kept = np.ones((columns, kinds))
-    state, highest = np.empty(kinds), np.empty(kinds)
+    highest = np.empty((buckets, kinds))
     for side in range(2):
+        highest[:] = changes[side, 0]
         for column in range(1, columns):
             now, before = bars_by[column], bars_by[column - 1]
             for kind in range(kinds):
-                kept[column, kind] = decay(
+                kept = decay(
                     ledger.survival[now, side, kind],
                     ledger.epoch[now, side, kind],
                     ledger.survival[before, side, kind],
                     ledger.epoch[before, side, kind],
                 )
-        for bucket in range(buckets):
-            state[:] = changes[side, bucket, 0]
-            highest[:] = state
-            for column in range(1, columns):
-                total = 0.0
-                for kind in range(kinds):
-                    share = kept[column, kind]
-                    now_held = state[kind] * share + changes[side, bucket, column, kind]
-                    top = max(highest[kind] * share, now_held)
-                    if now_held <= top * _ROUND_OFF:
-                        now_held = 0.0
-                    state[kind], highest[kind] = now_held, top
-                    total += now_held * shown[side, column - 1, kind]
-                active[side, bucket, column - 1] = total
+                share = shown[side, column - 1, kind]
+                for bucket in range(buckets):
+                    held = changes[side, column - 1, bucket, kind] * kept
+                    held += changes[side, column, bucket, kind]
+                    top = max(highest[bucket, kind] * kept, held)
+                    if held <= top * _ROUND_OFF:
+                        held = 0.0
+                    highest[bucket, kind] = top
+                    changes[side, column, bucket, kind] = held
+                    if kind == 0:
+                        active[side, column - 1, bucket] = held * share
+                    else:
+                        active[side, column - 1, bucket] += held * share

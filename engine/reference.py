@@ -132,9 +132,10 @@ def _close_by_kind(state: SideState, holders: Holders, closing: float) -> None:
     """Let each kind keep exp(-speed φ), φ being found by halving an interval."""
     kinds = range(len(holders.speed))
     held = [state.held_by(kind) for kind in kinds]
+    pool_speed = holders.speed[holders.pool_kind]
 
     def closed(growth: float) -> float:
-        return -state.pool * expm1(-growth * holders.pool_speed) - sum(
+        return -state.pool * expm1(-growth * pool_speed) - sum(
             size * expm1(-growth * float(speed))
             for size, speed in zip(held, holders.speed, strict=True)
         )
@@ -147,7 +148,7 @@ def _close_by_kind(state: SideState, holders: Holders, closing: float) -> None:
     for _ in range(200):
         middle = (low + high) / 2.0
         low, high = (middle, high) if closed(middle) < closing else (low, middle)
-    state.pool *= exp(-high * holders.pool_speed)
+    state.pool *= exp(-high * pool_speed)
     for level in list(state.levels):
         before = level.size
         for kind in level.held:
@@ -189,9 +190,9 @@ def _open(
     row = bars.regime[bar]
     for tier, weight in enumerate(tiers.weight[row]):
         held = {
-            int(kind): levered
+            int(holders.kinds(np.array([tier]), part)[0]): levered
             * float(weight * (holders.net[part] * net + holders.turned[part] * turned))
-            for part, kind in enumerate(holders.of_tier[tier])
+            for part in range(len(holders.net))
         }
         size = sum(held.values())
         if size > 0.0:

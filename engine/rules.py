@@ -288,8 +288,8 @@ def holders_of(tiers: Tiers, parameters: Parameters) -> Holders:
     if parameters.speeds == "two":
         return Holders(
             speed=(1.0, parameters.speed_ratio),
-            pool_speed=parameters.speed_ratio,
-            of_tier=np.tile(np.arange(2), (count, 1)),
+            pool_kind=1,
+            of_tier=np.zeros(count, np.int64),
             inflow=np.tile(np.eye(2), (len(tiers.weight), 1, 1)),
             net=(1.0 - parameters.slow_of_net, parameters.slow_of_net),
             turned=(1.0 - parameters.slow_of_turnover, parameters.slow_of_turnover),
@@ -299,8 +299,8 @@ def holders_of(tiers: Tiers, parameters: Parameters) -> Holders:
         return _layers(tiers, parameters)
     return Holders(
         speed=(1.0,),
-        pool_speed=1.0,
-        of_tier=np.zeros((count, 1), np.int64),
+        pool_kind=0,
+        of_tier=np.zeros(count, np.int64),
         inflow=np.ones((len(tiers.weight), 1, 1)),
         net=(1.0,),
         turned=(1.0,),
@@ -316,8 +316,8 @@ def _layers(tiers: Tiers, parameters: Parameters) -> Holders:
     by_point = tiers.weight.reshape(len(tiers.weight), -1, kinds)
     return Holders(
         speed=tuple(speed.tolist()),
-        pool_speed=float(speed[0]),
-        of_tier=(np.arange(tiers.point.size) % kinds)[:, None],
+        pool_kind=0,
+        of_tier=np.arange(tiers.point.size) % kinds,
         inflow=by_point.sum(axis=1)[:, :, None],
         net=(1.0,),
         turned=(1.0,),
