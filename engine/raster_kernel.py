@@ -16,8 +16,8 @@ from engine.kernels import (
     death_bar,
     decay,
     epoch_decay,
-    kind_of,
     is_born,
+    kind_of,
     level_price,
 )
 

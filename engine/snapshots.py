@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from engine.book import LevelBook, build_book
-from engine.heatmap import Heatmap, rasterise
+from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market, Times
 from engine.parameters import Parameters
@@ -105,6 +105,13 @@ class HeatmapSnapshot(BaseModel):
     liquidated: tuple[Amount, Amount]
     open_interest: Amount = Field(description="[base]")
     coverage: tuple[Amount, Amount] = Field(description="levels / open interest [-]")
+
+
+_AMOUNTS = (
+    "long_size", "short_size", "long_notional", "short_notional", "long_consumed", "short_consumed",
+)  # fmt: skip
+_FIELDS = ("price_low", "price_high", *_AMOUNTS)
+_ALL = set(_FIELDS)  # one for all cells, which are frozen
 
 
 def should_liquidate(level: LiquidationLevel, candle: Candle) -> bool:
@@ -220,10 +227,14 @@ def _edges(book: LevelBook, buckets: int) -> Floats:
 def _snapshots(book: LevelBook, times: Times, edges: Floats) -> Iterator[HeatmapSnapshot]:
     notional = rasterise(book, times, edges, "notional")
     size = rasterise(book, times, edges, "size")
+    amounts = np.concatenate((size.active, notional.active, notional.consumed))
+    if not (np.isfinite(amounts).all() and (amounts >= 0.0).all()):
+        raise ValueError("the map holds amounts that are negative or not finite")
+    lows, highs = edges[:-1].tolist(), edges[1:].tolist()
     for column in range(times.size - 1):
-        yield HeatmapSnapshot(
+        yield HeatmapSnapshot.model_construct(
             time=moment(times[column + 1]),
-            cells=tuple(_cells(notional, size, column)),
+            cells=tuple(_cells(amounts[:, :, column], lows, highs)),
             opened=_pair(notional.opened[:, column]),
             closed=_pair(notional.closed[:, column]),
             liquidated=_pair(notional.liquidated[:, column]),
@@ -232,19 +243,24 @@ def _snapshots(book: LevelBook, times: Times, edges: Floats) -> Iterator[Heatmap
         )
 
 
-def _cells(notional: Heatmap, size: Heatmap, column: int) -> Iterator[HeatmapCell]:
-    held = notional.active[:, :, column] + notional.consumed[:, :, column]
-    for bucket in np.flatnonzero(held.sum(axis=0)):
-        yield HeatmapCell(
-            price_low=float(notional.edges[bucket]),
-            price_high=float(notional.edges[bucket + 1]),
-            long_size=float(size.active[0, bucket, column]),
-            short_size=float(size.active[1, bucket, column]),
-            long_notional=float(notional.active[0, bucket, column]),
-            short_notional=float(notional.active[1, bucket, column]),
-            long_consumed=float(notional.consumed[0, bucket, column]),
-            short_consumed=float(notional.consumed[1, bucket, column]),
-        )
+def _cells(amounts: Floats, lows: list[float], highs: list[float]) -> Iterator[HeatmapCell]:
+    """Yield a column's cells that hold anything, of amounts in the order of `_AMOUNTS`."""
+    filled = np.flatnonzero(amounts[2:].sum(axis=0))
+    for bucket, values in zip(filled.tolist(), amounts[:, filled].T.tolist(), strict=True):
+        yield _unchecked((lows[bucket], highs[bucket], *values))
+
+
+def _unchecked(values: tuple[float, ...]) -> HeatmapCell:
+    """Return a cell whose values were checked as arrays: they are tens of thousands.
+
+    What ``HeatmapCell.model_construct`` does, which is no quicker than checking.
+    """
+    cell = HeatmapCell.__new__(HeatmapCell)
+    object.__setattr__(cell, "__dict__", dict(zip(_FIELDS, values, strict=True)))
+    object.__setattr__(cell, "__pydantic_fields_set__", _ALL)
+    object.__setattr__(cell, "__pydantic_extra__", None)
+    object.__setattr__(cell, "__pydantic_private__", None)
+    return cell
 
 
 def _pair(sides: Floats) -> tuple[float, float]:
