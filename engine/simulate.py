@@ -15,7 +15,7 @@ from engine.margin import MarginRules
 from engine.market import Market
 from engine.profiles import LeverageProfile
 from engine.simulate_kernel import run
-from engine.simulate_ledger import LIQUIDATED, OPEN, Floats, Ints, Records
+from engine.simulate_ledger import OPEN, Floats, Ints, Records
 from engine.simulate_path import (
     BARS_PER_DAY,
     Path,
@@ -25,7 +25,7 @@ from engine.simulate_path import (
 )
 from engine.simulate_world import World, build_world
 from engine.tiers import margin_rules
-from engine.truth import Positions
+from engine.truth import Liquidations, Positions, first_rows, true_liquidations
 
 __all__ = [
     "EXCHANGES", "INTERVAL", "SYMBOLS", "TRADERS", "WARM_UP", "Liquidations", "SimulatedMarket",
@@ -50,35 +50,15 @@ SYMBOLS = {
 
 TRADERS = LeverageProfile(
     "simulated",
-    (2, 3, 5, 8, 10, 12, 20, 30, 40, 50, 75, 100),
-    (0.12, 0.20, 0.24, 0.09, 0.15, 0.05, 0.08, 0.025, 0.015, 0.02, 0.005, 0.005),
+    (2, 3, 4, 5, 8, 12, 20, 25, 30, 50, 100),
+    (0.20, 0.24, 0.145, 0.02, 0.005, 0.01, 0.12, 0.15, 0.10, 0.008, 0.002),
 )
 """Shares of positions by leverage; an exchange's traders keep to what it allows."""
 
-_TRADERS_PER_BAR = 10.0
+_TRADERS_PER_BAR = 6.5
 
 _FUNDING_BARS = 96
 _FUNDING_REST, _FUNDING_PER_CROWD, _FUNDING_MOST = 5e-5, 6e-4, 7.5e-4
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Liquidations:
-    """Forced closings, oldest first, complete.
-
-    Attributes
-    ----------
-    time : ndarray of datetime64[us], shape (n,)
-        When. [UTC]
-    side : ndarray of int8, shape (n,)
-        Side of the position: +1 long, -1 short.
-    quantity, price : ndarray, shape (n,)
-        Size [base], and the fill, which is the price that triggered it [quote].
-    """
-
-    time: Times
-    side: NDArray[np.int8]
-    quantity: Floats
-    price: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,7 +228,7 @@ def _market(
         market=market,
         funding_time=funding_time[paid],
         funding_rate=funding_rate[paid],
-        liquidations=_liquidations(positions),
+        liquidations=true_liquidations(positions),
         positions=positions,
         unlevered=np.stack([seen["pool_long"], seen["pool_short"]], axis=1) / lots,
         liquidated=np.stack([seen["liquidated_long"], seen["liquidated_short"]], axis=1) / lots,
@@ -261,6 +241,7 @@ def _positions(world: World, number: int, origin: np.datetime64) -> Positions:
     is_open = ledger["reason"] == OPEN
     exit_price = ledger["exit"] / world.terms.ticks
     ended = origin + ledger["ended"].astype("timedelta64[us]")
+    continues = place[ledger["continues"]]
     return Positions(
         opened=origin + ledger["opened"].astype("timedelta64[us]"),
         ended=np.where(is_open, np.datetime64("NaT", "us"), ended),
@@ -271,7 +252,9 @@ def _positions(world: World, number: int, origin: np.datetime64) -> Positions:
         exit_price=np.where(is_open, np.nan, exit_price),
         leverage=ledger["leverage"].copy(),
         liquidation_price=ledger["liquidation_price"].copy(),
-        continues=place[ledger["continues"]],
+        continues=continues,
+        user=first_rows(continues),
+        backing=ledger["backing"].copy(),
     )
 
 
@@ -280,17 +263,6 @@ def _of_exchange(ledger: Records, number: int) -> tuple[Records, Ints]:
     own = ledger["exchange"] == number
     place = np.where(own, np.cumsum(own) - 1, -1)
     return ledger[own], np.append(place, -1)
-
-
-def _liquidations(positions: Positions) -> Liquidations:
-    forced = positions.where(positions.reason == LIQUIDATED)
-    order = np.argsort(forced.ended, kind="stable")
-    return Liquidations(
-        time=forced.ended[order],
-        side=forced.side[order],
-        quantity=forced.quantity[order],
-        price=forced.exit_price[order],
-    )
 
 
 def _funding(origin: np.datetime64, tape: Records) -> tuple[Times, Floats]:

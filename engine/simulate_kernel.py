@@ -39,11 +39,11 @@ _PULL = 1.0 / (25.0 * STEPS_PER_DAY)
 _FOLLOWING = 0.15  # how strongly openings follow the trend of a day
 
 # Return on margin, and how many times sooner it makes a trader leave.
-_GAIN, _GAIN_HASTE = 0.6, 2.0
-_LOSS, _LOSS_HASTE = -0.45, 7.0
-_MOST_HASTE = 7.0
+_GAIN, _GAIN_HASTE = 0.2, 4.0
+_LOSS, _LOSS_HASTE = -0.45, 2.0
+_MOST_HASTE = 4.0
 
-_HEDGING_SPEED = 0.003
+_HEDGING_SPEED = 0.012
 
 
 @njit(cache=True, nogil=True)
@@ -189,7 +189,7 @@ def _add_margin(row: int, step: int, world: World) -> None:
     leverage = old["leverage"] / (1.3 + 0.6 * uniform(world.chance))
     new = enter(
         desk, terms.ticks, old["entry"] / terms.ticks / terms.lots, old["lots"], old["exchange"],
-        old["side"], old["entry"], leverage, ISOLATED, old["horizon"], moment,
+        old["side"], old["entry"], leverage, 1.0, ISOLATED, old["horizon"], moment,
     )  # fmt: skip
     desk.ledger[new]["continues"] = row
 
@@ -208,8 +208,8 @@ def _arrive(
         lots = max(int(min(trader["size"] * world.size[e]["position"], most)), 1)
         side = 0 if trader["side"] < long_share else 1
         enter(
-            desk, terms.ticks, value, lots, e, side, tick, trader["leverage"], trader["habit"],
-            trader["horizon"], moment_of(step, HALF_STEP, world.events),
+            desk, terms.ticks, value, lots, e, side, tick, trader["leverage"], trader["backing"],
+            trader["habit"], trader["horizon"], moment_of(step, HALF_STEP, world.events),
         )  # fmt: skip
         orders[side + (0 if trader["takes"] else 2)] += lots
 

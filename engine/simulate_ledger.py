@@ -24,7 +24,7 @@ OPEN, CLOSED, LIQUIDATED, MARGIN_ADDED = 0, 1, 2, 3
 """Why a row of the ledger ended."""
 
 ISOLATED, CROSS, DEFENDS = 0, 1, 2
-"""Habits: isolated margin; cross margin, never liquidated; isolated, and adds margin once."""
+"""Habits: isolated margin; cross margin; isolated, and adds margin once."""
 
 
 RULES = np.dtype(
@@ -42,7 +42,8 @@ POSITION = np.dtype(
         ("lots", "i8"),
         ("entry", "i8"),  # tick
         ("leverage", "f8"),
-        ("liquidation_price", "f8"),  # NaN with cross margin
+        ("backing", "f8"),  # collateral over the position's own margin; 1 with isolated margin
+        ("liquidation_price", "f8"),  # NaN where no price liquidates it
         ("trigger", "i8"),  # first tick that touches it
         ("opened", "i8"),  # microseconds since the first step
         ("ended", "i8"),
@@ -109,14 +110,15 @@ def inner(function: Compiled) -> Compiled:
 @inner
 def enter(
     desk: Desk, ticks: float, value: float, lots: int, exchange: int, side: int, entry: int,
-    leverage: float, habit: int, horizon: int, moment: int,
+    leverage: float, backing: float, habit: int, horizon: int, moment: int,
 ) -> int:  # fmt: skip
     """Write a new open position down, ``value`` a lot at its entry [quote]; return its row."""
     row = int(desk.used[0])
     desk.used[0] += 1
     new = desk.ledger[row]
     new["exchange"], new["side"], new["lots"], new["entry"] = exchange, side, lots, entry
-    new["leverage"], new["habit"], new["horizon"] = leverage, habit, horizon
+    new["leverage"], new["backing"] = leverage, backing
+    new["habit"], new["horizon"] = habit, horizon
     new["opened"], new["reason"], new["continues"] = moment, OPEN, -1
     place = desk.open_count[exchange, horizon]
     desk.open_row[exchange, horizon, place] = row
@@ -124,8 +126,10 @@ def enter(
     new["place"] = place
     desk.held[exchange, side] += lots
     new["liquidation_price"] = np.nan
-    if habit != CROSS:
-        price = entry / ticks * ratio_at(leverage, side, value * lots, desk.rules[exchange])
+    # Collateral of more than the notional leaves a long nothing to fear.
+    ratio = ratio_at(leverage / backing, side, value * lots, desk.rules[exchange])
+    if ratio > 0.0:
+        price = entry / ticks * ratio
         new["liquidation_price"] = price
         trigger = trigger_tick(price, side, ticks)
         new["trigger"] = trigger

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from engine.profiles import LeverageProfile
+from engine.simulate_ledger import CROSS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +29,8 @@ BASIS = 2e-4
 _SHOCK_EVERY = 8 * BARS_PER_DAY
 _SHOCK_CALMS = 4 * 12  # bars until the excitement after a shock has fallen to 1/e
 _LARGEST_ACTIVITY = 8.0
+_FASHION_DAYS, _FASHION_HOURS = 0.45, 0.45  # spread of what `_fashion` returns
+_STIRRED = 0.8  # share of the volume between market makers that comes with moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +92,25 @@ ARRIVAL = np.dtype(
         ("horizon", "i8"),  # index of `HORIZON_STEPS`
         ("side", "f8"),  # long where below the long share of the moment
         ("habit", "i8"),  # as in `engine.simulate_ledger`
+        ("backing", "f8"),  # account's collateral over the position's margin; 1 unless cross
         ("takes", "i8"),  # whether they open at the market, or wait in the order book
     ]
 )
 """A trader who comes to open a position."""
 
 _HABIT_SHARES = (0.52, 0.38, 0.10)  # isolated, cross, defends
+_BACKING = (2.0, 6.0)  # least and most of those with cross margin
 
 HORIZON_STEPS = np.array([8.0, 60.0, 288.0]) * STEPS_PER_DAY / 24.0
 """Mean time to a voluntary close of the quick, the patient and the lasting, in steps."""
 
-_HORIZON_SHARES = {"low": (0.35, 0.40, 0.25), "high": (0.70, 0.25, 0.05)}
+_HORIZON_SHARES = {"low": (0.35, 0.40, 0.25), "high": (0.60, 0.30, 0.10)}
 _HIGH_LEVERAGE = 20.0
 _SIZE_SPREAD = 1.5
 _LARGEST_SIZE = 3.0  # standard deviations of the logarithm
 _TAKER_SHARE = 0.65
+# Traders crowd into a busy market: they come in proportion to this power of its activity.
+_RUSH, _RUSH_MEAN = 1.7, 2.0
 # A market starts empty of traders; more come at first so that it fills within the warm-up.
 _FILLING, _FILLING_BARS = 2.5, 2 * BARS_PER_DAY
 
@@ -123,7 +130,8 @@ def draw_path(
     calm, shock = _shocks(seed, bars)
     heat = _heat(seed, bars)
     excitement = np.exp(heat + calm) * season**0.4
-    activity = np.minimum(season * np.exp(1.3 * heat + 0.9 * calm), _LARGEST_ACTIVITY)
+    busy = np.exp(1.3 * heat + 0.9 * calm + _fashion(seed, bars))
+    activity = np.minimum(season * busy, _LARGEST_ACTIVITY)
     news = _news(symbol, seed, bars)
     scale = setting.volatility / np.sqrt(STEPS_PER_DAY)
     drift = _drift(symbol, seed, bars) * setting.volatility / BARS_PER_DAY
@@ -142,7 +150,7 @@ def draw_path(
 def draw_arrivals(
     market: tuple[str, str], activity: Floats, per_bar: float, profile: LeverageProfile, seed: int
 ) -> tuple[Ints, NDArray[np.void]]:
-    """Draw who comes to ``(exchange, symbol)``: ``per_bar`` traders a bar at an activity of 1.
+    """Draw who comes to ``(exchange, symbol)``: ``per_bar`` traders a bar, roughly.
 
     Returns
     -------
@@ -158,7 +166,8 @@ def draw_arrivals(
 
     bar = np.arange(activity.size) // STEPS_PER_BAR
     filling = 1.0 + _FILLING * np.exp(-bar / _FILLING_BARS)
-    count = draw("count").poisson(per_bar / STEPS_PER_BAR * activity * filling)
+    rush = activity**_RUSH / _RUSH_MEAN
+    count = draw("count").poisson(per_bar / STEPS_PER_BAR * rush * filling)
     traders = np.empty(int(count.sum()), ARRIVAL)
     chosen = _index(profile.weight, draw("leverage").random(traders.size))
     traders["leverage"] = np.asarray(profile.leverage, float)[chosen]
@@ -170,6 +179,8 @@ def draw_arrivals(
     traders["size"] = np.exp(_SIZE_SPREAD * spread - 0.5 * _SIZE_SPREAD**2)
     traders["side"] = draw("side").random(traders.size)
     traders["habit"] = _index(_HABIT_SHARES, draw("habit").random(traders.size))
+    backing = draw("backing").uniform(*_BACKING, traders.size)
+    traders["backing"] = np.where(traders["habit"] == CROSS, backing, 1.0)
     traders["takes"] = draw("takes").random(traders.size) < _TAKER_SHARE
     return count, traders
 
@@ -212,6 +223,14 @@ def _heat(seed: int, bars: int) -> Floats:
     return days + hours + minutes - 0.12
 
 
+def _fashion(seed: int, bars: int) -> Floats:
+    """Return the logarithm of activity that volatility does not explain: days and hours."""
+    days = _wander(stream(seed, "fashion", "days"), bars, 1.5 * BARS_PER_DAY, _FASHION_DAYS)
+    hours = _wander(stream(seed, "fashion", "hours"), bars, 4.0 * 12.0, _FASHION_HOURS)
+    # The exponential's mean is 1.
+    return days + hours - 0.5 * (_FASHION_DAYS**2 + _FASHION_HOURS**2)
+
+
 def _shocks(seed: int, bars: int) -> tuple[Floats, Floats]:
     """Return, by bar, the excitement that shocks bring (logarithm), and their move."""
     calm, move = np.zeros(bars), np.zeros(bars)
@@ -250,15 +269,23 @@ def _venue(symbol: str, exchange: str, seed: int, news: Floats) -> NDArray[np.vo
         return stream(seed, symbol, exchange, name)
 
     bars, steps = news.shape[0], news.size
-    busy = np.repeat(_wander(draw("noise bars"), bars, 3.0, 0.35), STEPS_PER_BAR)
+    busy = np.exp(_wander(draw("noise bars"), bars, 3.0, 0.20)) * _stir(news)
     lean = 0.30 * np.tanh(news.ravel()) + 0.22 * draw("noise side").standard_normal(steps)
-    hedging = np.exp(_wander(draw("hedging"), bars, 4.0 * BARS_PER_DAY, 0.12))
+    hedging = np.exp(_wander(draw("hedging"), bars, 4.0 * BARS_PER_DAY, 0.09))
     venue = np.empty(steps, VENUE)
     venue["basis"] = _wander(draw("basis"), steps, 40.0, BASIS)
-    venue["noise"] = np.exp(0.5 * draw("noise").standard_normal(steps) + busy - 0.19)
+    noise = np.exp(0.5 * draw("noise").standard_normal(steps) - 0.145)
+    venue["noise"] = noise * np.repeat(busy, STEPS_PER_BAR)
     venue["noise_bought"] = np.clip(0.5 + lean, 0.02, 0.98)
     venue["hedging"] = np.repeat(hedging, STEPS_PER_BAR)
     return venue
+
+
+def _stir(news: Floats) -> Floats:
+    """Return how far the news of each bar, shape (bars, steps), stir makers, around 1."""
+    move = np.abs(news.sum(axis=1)) / np.sqrt(STEPS_PER_BAR)
+    stirred: Floats = 1.0 - _STIRRED + _STIRRED * move / 0.78  # its mean
+    return stirred
 
 
 def _index(shares: tuple[float, ...], uniform: Floats) -> Ints:

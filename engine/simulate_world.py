@@ -24,9 +24,9 @@ STEP = 30_000_000
 HALF_STEP = STEP // 2
 _CROWD = 20.0  # events of a half step until half of it has passed
 
-_TRADERS_SHARE = 0.65  # of open interest; the rest is unlevered
-_STAY_DAYS = 2.6  # mean, all horizons and reasons to leave together
-_NOISE_PER_DAY = 0.8  # volume between market makers over open interest
+_TRADERS_SHARE = 0.31  # of open interest; the rest is unlevered
+_STAY_DAYS = 2.0  # mean, all horizons and reasons to leave together
+_NOISE_PER_DAY = 1.28  # volume between market makers over open interest
 _PUSH = 0.35  # displacement of the price over the share of open interest that is closed by force
 
 

@@ -1,7 +1,8 @@
 """What the simulated market's traders really hold, and the map that this makes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,9 +38,15 @@ class Positions:
     leverage : ndarray, shape (n,)
         Entry notional over margin. [-]
     liquidation_price : ndarray, shape (n,)
-        NaN with cross margin: those traders hold enough elsewhere and are never liquidated. [quote]
+        NaN for a long whose account could pay for all of it, which no price liquidates. [quote]
     continues : ndarray of int64, shape (n,)
         Row of the same position before margin was added; -1 where there is none.
+    user : ndarray of int64, shape (n,)
+        Who holds it, numbered within the market. Each user opens one position, so this is the
+        position's number as well; it stays when margin is added and when rows are chosen.
+    backing : ndarray, shape (n,)
+        Collateral behind the position over its own margin: 1 with isolated margin, more with
+        cross margin, where the account lends the rest; NaN where it is not known. [-]
     """
 
     opened: Times
@@ -52,6 +59,8 @@ class Positions:
     leverage: Floats
     liquidation_price: Floats
     continues: NDArray[np.int64]
+    user: NDArray[np.int64]
+    backing: Floats
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -67,6 +76,104 @@ class Positions:
         """Return which rows ended by force, shape (n,)."""
         forced: NDArray[np.bool_] = self.reason == REASONS.index("liquidated")
         return forced
+
+    def open_at(self, time: np.datetime64) -> Self:
+        """Return the rows that are open at a moment, one a user. [UTC]"""
+        return self.where((self.opened < time) & ~(self.ended < time))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Liquidations:
+    """Forced closings, oldest first, complete.
+
+    Attributes
+    ----------
+    time : ndarray of datetime64[us], shape (n,)
+        When. [UTC]
+    side : ndarray of int8, shape (n,)
+        Side of the position: +1 long, -1 short.
+    quantity, price : ndarray, shape (n,)
+        Size [base], and the fill, which is the price that triggered it [quote].
+    """
+
+    time: Times
+    side: NDArray[np.int8]
+    quantity: Floats
+    price: Floats
+
+
+def true_liquidations(positions: Positions) -> Liquidations:
+    """Return the forced closings of one market's positions."""
+    forced = positions.where(positions.liquidated())
+    order = np.argsort(forced.ended, kind="stable")
+    return Liquidations(
+        time=forced.ended[order],
+        side=forced.side[order],
+        quantity=forced.quantity[order],
+        price=forced.exit_price[order],
+    )
+
+
+def stored_positions(columns: Mapping[str, NDArray[Any]]) -> Positions:
+    """Return one market's positions from the columns that the database keeps of them.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,)
+        ``opened``, ``closed``, ``end_reason``, ``side``, ``quantity``, ``entry_price``,
+        ``leverage`` and ``liquidation_price``, in the order the rows opened.
+
+    Returns
+    -------
+    Positions
+        Users are numbered anew. A liquidation's exit is its liquidation price, less than a tick
+        off; no other exit is known, and no backing.
+
+    Notes
+    -----
+    The database ends a row as ``closed`` where margin is added. The row that goes on opens at
+    that very moment with the same side, size and entry, which no other event of a market does.
+    """
+    opened, ended = columns["opened"], columns["closed"]
+    continues = _continued(columns)
+    reason = np.array([REASONS.index(name) for name in columns["end_reason"]], np.int8)
+    reason[continues[continues >= 0]] = REASONS.index("margin added")
+    forced = reason == REASONS.index("liquidated")
+    price = columns["liquidation_price"]
+    return Positions(
+        opened=opened,
+        ended=ended,
+        reason=reason,
+        side=columns["side"],
+        quantity=columns["quantity"],
+        entry_price=columns["entry_price"],
+        exit_price=np.where(forced, price, np.nan),
+        leverage=columns["leverage"],
+        liquidation_price=price,
+        continues=continues,
+        user=first_rows(continues),
+        backing=np.full(opened.size, np.nan),
+    )
+
+
+def _continued(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """Return each row's row before margin was added, -1 where there is none."""
+    same = ("side", "quantity", "entry_price")
+
+    def keys(moment: str) -> list[tuple[Any, ...]]:
+        return list(zip(*(columns[name].tolist() for name in (moment, *same)), strict=True))
+
+    ended = {key: row for row, key in enumerate(keys("closed")) if key[0] is not None}
+    found = [ended.get(key, -1) for key in keys("opened")]
+    return np.array(found, np.int64)
+
+
+def first_rows(continues: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first row of each row's position, shape (n,)."""
+    first = np.arange(continues.size)
+    while np.any(more := continues[first] >= 0):
+        first[more] = continues[first[more]]
+    return first
 
 
 def true_map(positions: Positions, times: Times, edges: Floats) -> Floats:

@@ -13,9 +13,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from app.cli import main, simulate
 from app.demo import DAYS, SEED, STOP, build_demo
 from app.markets import load_market
+from benchmarks.simulated import held
 from engine.profiles import LeverageProfile
 from engine.simulate import EXCHANGES, SYMBOLS, TRADERS, simulate_symbol
 from engine.tiers import margin_rules
+from engine.truth import stored_positions, true_liquidations
 from ingest.store import Store, StoreError
 
 ROOT = Path(__file__).parents[2]
@@ -111,9 +113,41 @@ def test_the_stored_truth_is_every_position_with_a_liquidation_price(demo, simul
     known = np.isfinite(simulated["okx"].positions.liquidation_price)
     positions = simulated["okx"].positions.where(known)
     assert truth["opened"].size == len(positions)
+    assert np.any(positions.backing > 1.0)
     assert_allclose(truth["quantity"].sum(), positions.quantity.sum())
     assert (truth["end_reason"] == "liquidated").sum() == positions.liquidated().sum()
     assert (truth["end_reason"] == "open").sum() == np.isnat(positions.ended).sum()
+
+
+def test_the_stored_truth_tells_users_and_liquidations(demo, simulated, symbol):
+    known = simulated["okx"].positions
+    known = known.where(np.isfinite(known.liquidation_price))
+    stored = stored_positions(demo.simulated_positions("okx", symbol))
+    order = np.lexsort((known.user, known.opened))
+    for name in ("opened", "ended", "reason", "side", "quantity", "liquidation_price"):
+        assert_array_equal(getattr(stored, name), getattr(known, name)[order])
+    began = known.opened[known.continues < 0].min()
+    more = (known.continues >= 0)[order]
+    assert_array_equal(stored.continues >= 0, more)
+    assert began <= stored.opened.min()
+    forced, expected = true_liquidations(stored), simulated["okx"].liquidations
+    assert_array_equal(forced.time, expected.time)
+    assert_array_equal(forced.quantity, expected.quantity)
+    assert_allclose(forced.price, expected.price, atol=1.0 / SYMBOLS[symbol].ticks)
+
+
+def test_positions_lie_as_near_the_price_as_real_ones(simulated):
+    for one in simulated.values():
+        found = held(one.positions, one.market)
+        assert 0.17 < found["within 5 % of the price, of what is within 20 %"] < 0.40
+        assert 0.20 < found["traders' share of open interest"] < 0.40
+
+
+def test_a_few_of_those_with_cross_margin_are_liquidated(simulated):
+    for one in simulated.values():
+        forced = one.positions.where(one.positions.liquidated())
+        cross = forced.backing > 1.0
+        assert 0.01 < forced.quantity[cross].sum() / forced.quantity.sum() < 0.15
 
 
 def test_the_market_looks_like_one(simulated, symbol):
@@ -128,7 +162,7 @@ def test_the_market_looks_like_one(simulated, symbol):
     # Volatility clusters, returns do not, and volume comes with moves.
     assert np.corrcoef(calm[:-12], calm[12:])[0, 1] > 0.1
     assert abs(np.corrcoef(returns[:-1], returns[1:])[0, 1]) < 0.08
-    assert np.corrcoef(calm, market.volume[1:])[0, 1] > 0.4
+    assert 0.5 < np.corrcoef(calm, market.volume[1:])[0, 1] < 0.8
     assert interest.min() / SYMBOLS[symbol].open_interest > 0.7
     assert interest.max() / SYMBOLS[symbol].open_interest < 1.5
     assert 1.0 < np.median(traded) / np.median(interest) < 2.5
@@ -144,11 +178,13 @@ def test_falls_come_with_cascades_of_liquidations(simulated):
     fall = 1.0 - lowest / one.market.high[: lowest.size]
     assert 0.05 < fall.max() < 0.25
     share = one.liquidated[:, 0] / one.market.open_interest
-    assert share.max() > 0.01
+    assert share.max() > 0.005
+    # One forces the next: the half hour after the worst of all bars has many times the usual.
+    worst = np.argsort(share)[-share.size // 100 :]
+    after = [share[at + 1 : at + 7].mean() for at in worst if at < share.size - 6]
+    assert np.mean(after) > 5.0 * share.mean()
     at = int(share.argmax())
     around = slice(at - 6, at + 7)
-    # One forces the next: more than half of the bars around the worst one have some, too.
-    assert np.mean(share[around] > 0) > 0.5
     assert one.market.low[around].min() < 0.985 * one.market.high[at - 12 : at].max()
 
 

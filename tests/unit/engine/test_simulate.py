@@ -123,7 +123,7 @@ def test_without_makers_the_volume_holds_what_traders_trade(monkeypatch):
     assert np.all(taker_sold >= lots(one.liquidated[:, 0]))
     assert np.all(lots(market.taker_buy_volume) >= lots(one.liquidated[:, 1]))
     # Some forced closings are far more than anything else in their bar.
-    assert np.all(one.liquidated.max(axis=0) > 50.0)
+    assert one.liquidated.max() > 50.0
 
 
 def test_realised_liquidations_are_those_of_the_truth(one):
@@ -169,26 +169,46 @@ def test_no_position_is_liquidated_before_a_bar_touches_its_price(one):
     assert np.all(forced.opened < forced.ended)
 
 
+def price_at(one, row, leverage):
+    """Return what the exchange's rules say of a position at some leverage."""
+    (rules,), positions = one.market.margin, one.positions
+    entry = float(positions.entry_price[row])
+    notional = entry * float(positions.quantity[row])
+    return liquidation_price(entry, leverage, int(positions.side[row]), rules, notional)
+
+
 def test_liquidation_prices_are_those_of_the_exchanges_rules(one):
-    (rules,) = one.market.margin
-    isolated = np.flatnonzero(np.isfinite(one.positions.liquidation_price))
-    assert 0.4 < isolated.size / len(one.positions) < 0.8
-    for row in isolated:
-        entry = float(one.positions.entry_price[row])
-        expected = liquidation_price(
-            entry,
-            float(one.positions.leverage[row]),
-            int(one.positions.side[row]),
-            rules,
-            entry * float(one.positions.quantity[row]),
-        )
-        assert_allclose(one.positions.liquidation_price[row], expected, rtol=1e-12)
+    positions = one.positions
+    backed = positions.leverage / positions.backing
+    by_rule = np.flatnonzero(backed >= 1.0)
+    assert by_rule.size > 500
+    for row in by_rule:
+        expected = price_at(one, row, float(backed[row]))
+        assert_allclose(positions.liquidation_price[row], expected, rtol=1e-12)
 
 
-def test_cross_margin_is_never_liquidated(one):
-    cross = np.isnan(one.positions.liquidation_price)
-    assert cross.any()
-    assert not np.any(one.positions.liquidated() & cross)
+def test_cross_margin_is_liquidated_further_away_or_never(one):
+    positions = one.positions
+    cross = positions.backing > 1.0
+    assert 0.3 < cross.mean() < 0.5
+    for row in np.flatnonzero(cross & np.isfinite(positions.liquidation_price)):
+        own = price_at(one, row, float(positions.leverage[row]))
+        assert positions.side[row] * (own - positions.liquidation_price[row]) > 0
+    # Only a long can be backed by all that it is worth.
+    safe = np.isnan(positions.liquidation_price)
+    assert safe.any()
+    assert np.all(positions.side[safe] == LONG)
+    assert np.all(positions.backing[safe] >= positions.leverage[safe])
+
+
+def test_a_user_is_a_position_and_holds_one_row_at_a_time(one):
+    positions, market = one.positions, one.market
+    more = positions.continues >= 0
+    assert_array_equal(positions.user[more], positions.user[positions.continues[more]])
+    assert np.unique(positions.user).size == len(positions) - more.sum()
+    for end in bar_ends(market)[::12]:
+        users = positions.open_at(end).user
+        assert np.unique(users).size == users.size > 100
 
 
 def test_positions_keep_to_the_tier_of_their_leverage(one):

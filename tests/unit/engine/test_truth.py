@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from engine.truth import REASONS, Positions, true_map
+from engine.truth import REASONS, Positions, stored_positions, true_liquidations, true_map
 
 TIMES = np.array(["2026-01-01T00", "2026-01-01T01", "2026-01-01T02", "2026-01-01T03"], "M8[us]")
 EDGES = np.array([90.0, 100.0, 110.0])
@@ -24,6 +24,8 @@ def positions(*rows):
         leverage=np.full(count, 10.0),
         liquidation_price=np.array(price, float),
         continues=np.full(count, -1),
+        user=np.arange(count),
+        backing=np.ones(count),
     )
 
 
@@ -75,3 +77,64 @@ def test_rows_keep_naming_the_row_they_continue():
     held.continues[3] = 1
     assert_array_equal(held.where(np.array([False, True, True, True])).continues, [-1, -1, 0])
     assert_array_equal(held.where(np.array([True, False, True, True])).continues, [-1, -1, -1])
+
+
+def test_rows_keep_their_users():
+    held = positions(*((("2025-12-01", NEVER, 1, float(n), 95.0)) for n in range(3)))
+    assert_array_equal(held.where(np.array([False, True, True])).user, [1, 2])
+
+
+def test_what_is_open_at_a_moment_opened_before_it_and_ends_no_sooner():
+    held = positions(
+        ("2026-01-01T01:00", NEVER, 1, 1.0, 95.0),
+        ("2026-01-01T00:30", "2026-01-01T01:00", 1, 2.0, 95.0),
+        ("2026-01-01T00:30", "2026-01-01T00:59", 1, 3.0, 95.0),
+        ("2026-01-01T00:30", NEVER, -1, 4.0, 105.0),
+    )
+    assert_array_equal(held.open_at(np.datetime64("2026-01-01T01:00")).quantity, [2.0, 4.0])
+
+
+def test_liquidations_are_what_ended_by_force_in_order_of_time():
+    held = positions(
+        ("2026-01-01T00", "2026-01-01T03", 1, 1.0, 95.0),
+        ("2026-01-01T00", "2026-01-01T02", -1, 2.0, 105.0),
+        ("2026-01-01T00", NEVER, 1, 3.0, 95.0),
+    )
+    held.exit_price[:] = [95.0, 105.0, np.nan]
+    forced = true_liquidations(held)
+    assert_array_equal(forced.time, np.array(["2026-01-01T02", "2026-01-01T03"], "M8[us]"))
+    assert_array_equal(forced.side, [-1, 1])
+    assert_array_equal(forced.quantity, [2.0, 1.0])
+    assert_array_equal(forced.price, [105.0, 95.0])
+
+
+def test_stored_rows_are_joined_where_margin_was_added():
+    times = ["2026-01-01T00", "2026-01-01T01", "2026-01-01T02"]
+    held = stored_positions(
+        {
+            "opened": np.array([times[0], times[0], times[1], times[1]], "M8[us]"),
+            "closed": np.array([times[1], times[1], times[2], NEVER], "M8[us]"),
+            "end_reason": np.array(["closed", "closed", "liquidated", "open"]),
+            "side": np.array([1, -1, 1, 1], np.int8),
+            "quantity": np.array([2.0, 2.0, 2.0, 3.0]),
+            "entry_price": np.full(4, 100.0),
+            "leverage": np.array([10.0, 10.0, 6.0, 10.0]),
+            "liquidation_price": np.array([90.4, 109.6, 83.7, 90.4]),
+        }
+    )
+    # Only the long of 2 goes on; the short of 2 has another side, the long of 3 another size.
+    assert_array_equal(held.continues, [-1, -1, 0, -1])
+    assert_array_equal(held.user, [0, 1, 0, 3])
+    assert [REASONS[n] for n in held.reason] == ["margin added", "closed", "liquidated", "open"]
+    assert_array_equal(true_liquidations(held).price, [83.7])
+
+
+def test_nothing_stored_is_nothing_held():
+    columns = {"opened": "M8[us]", "closed": "M8[us]", "end_reason": "U9", "side": "i1"}
+    numbers = ("quantity", "entry_price", "leverage", "liquidation_price")
+    empty = stored_positions(
+        {name: np.array([], kind) for name, kind in columns.items()}
+        | {name: np.array([], float) for name in numbers}
+    )
+    assert len(empty) == 0
+    assert true_liquidations(empty).time.size == 0
