@@ -1,0 +1,63 @@
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from engine.score import Calibration, Verdict, calibrate
+from tests.scored import DAY, per_bar, walk
+
+WARM_UP = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def market():
+    return walk(40)
+
+
+@pytest.fixture(scope="module")
+def crossed(market):
+    return np.random.default_rng(1).gamma(1.0, 1.0, (2, len(market)))
+
+
+def test_reported_is_divided_by_modelled_side_by_side(market, crossed):
+    reported = crossed * [[0.1], [0.3]]
+    found = calibrate(crossed, market, per_bar(market, reported), WARM_UP)
+    assert isinstance(found, Calibration)
+    assert found.days == 39
+    assert (found.start, found.stop) == (market.open_time[288], market.open_time[0] + 40 * DAY)
+    assert found.long.value == pytest.approx(0.1)
+    assert found.short.value == pytest.approx(0.3)
+    # What is always the same share has no spread from day to day.
+    assert found.long.spread == pytest.approx(0.0, abs=1e-9)
+    sums = crossed[:, 288:].sum(axis=1)
+    assert found.both.value == pytest.approx((0.1 * sums[0] + 0.3 * sums[1]) / sums.sum())
+
+
+def test_the_spread_is_that_of_the_logarithm_by_day(market):
+    even = np.ones((2, len(market)))
+    share = np.where(np.arange(len(market)) // 288 % 2, np.e, 1 / np.e)
+    found = calibrate(even, market, per_bar(market, even * share), timedelta(days=2))
+    # Of 38 days half are at +1, half at -1.
+    assert found.both.spread == pytest.approx(1.0)
+
+
+def test_days_without_liquidations_count_in_the_sums_but_not_in_the_spread(market):
+    even = np.ones((2, len(market)))
+    share = np.where(np.arange(len(market)) // 288 % 2, 1.0, 0.0)
+    found = calibrate(even, market, per_bar(market, even * share), timedelta(days=2))
+    assert found.both.value == pytest.approx(0.5)
+    assert found.both.spread == pytest.approx(0.0)
+
+
+def test_fewer_than_thirty_days_calibrate_nothing(market, crossed):
+    known = per_bar(market, crossed)
+    part = known.between(market.open_time[0] + 5 * DAY, market.open_time[0] + 34 * DAY + DAY / 2)
+    found = calibrate(crossed, market, part, WARM_UP)
+    assert isinstance(found, Verdict)
+    assert found.words == "Not calibrated: 29 days of liquidations are too few (30 needed)."
+
+
+def test_a_map_that_nothing_crossed_calibrates_nothing(market, crossed):
+    found = calibrate(np.zeros_like(crossed), market, per_bar(market, crossed), WARM_UP)
+    assert isinstance(found, Verdict)
+    assert found.words.startswith("Not calibrated")
