@@ -209,6 +209,7 @@ class Downloads:
         self._is_known, self._progress = is_known, progress
         self._few = asyncio.Semaphore(AT_ONCE)
         self._failed_in_a_row = 0
+        self._given_up: Unavailable | None = None
 
     async def obtain(self, archive: Archive) -> list[Obtained]:
         """Bring a file, or the days of a month that the archive has not as one.
@@ -222,7 +223,7 @@ class Downloads:
         """
         try:
             async with self._few:
-                one = await self._client.again(lambda: self._verified(archive))
+                one = await self._ask_for(archive)
             self._failed_in_a_row = 0
         except NotFound:
             self._failed_in_a_row = 0
@@ -230,13 +231,24 @@ class Downloads:
                 self._progress.files += len(days) - 1
                 return await self._all_of(days)
             one = Obtained(archive)
-        except Unavailable:
+        except Unavailable as e:
+            self._given_up = e
             raise
         except HttpError as e:
             self._count(e)
             one = Obtained(archive, failed=str(e))
         self._progress.settled(archive.path)
         return [one]
+
+    async def _ask_for(self, archive: Archive) -> Obtained:
+        """Bring a file, again where that may help; raise `Unavailable` if all is given up.
+
+        Those that wait their turn would else be asked for until whoever loads them hears of it.
+        """
+        if self._given_up:
+            raise self._given_up
+        one: Obtained = await self._client.again(lambda: self._verified(archive))
+        return one
 
     async def _all_of(self, days: Sequence[Archive]) -> list[Obtained]:
         begun = [asyncio.create_task(self.obtain(day)) for day in days]
@@ -255,10 +267,11 @@ class Downloads:
             return
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= MOST_IN_A_ROW:
-            raise Unavailable(
+            self._given_up = Unavailable(
                 f"{MOST_IN_A_ROW} files in a row could not be had, so no more were asked for; the "
                 f"last one: {error}"
-            ) from error
+            )
+            raise self._given_up from error
 
     async def _verified(self, archive: Archive) -> Obtained:
         """Bring a file whose hash is that of the archive, once."""
