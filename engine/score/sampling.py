@@ -71,14 +71,15 @@ def _held(draw: Draw, moments: Moments, offsets: Floats, chosen: slice) -> Float
     times, prices = moments.time[chosen], moments.price[chosen]
     before = times[:1] - np.timedelta64(1, "us")
     edges = _edges(prices, offsets)
-    below = np.zeros((2, edges.size, times.size))
-    np.cumsum(draw(np.concatenate((before, times)), edges), axis=1, out=below[:, 1:])
+    below = np.zeros((2, times.size, edges.size))
+    active = draw(np.concatenate((before, times)), edges).transpose(0, 2, 1)
+    np.cumsum(active, axis=2, out=below[:, :, 1:])
     # A bucket's content is taken to be spread evenly over it.
     at = (prices[:, None] * (1.0 + offsets) - edges[0]) / (edges[1] - edges[0])
     lower = np.clip(at.astype(np.int64), 0, edges.size - 2)
     share = np.clip(at - lower, 0.0, 1.0)
     moment = np.arange(times.size)[:, None]
-    up_to = below[:, lower, moment] * (1.0 - share) + below[:, lower + 1, moment] * share
+    up_to = below[:, moment, lower] * (1.0 - share) + below[:, moment, lower + 1] * share
     return np.asarray(np.maximum(np.diff(up_to, axis=2), 0.0))
 
 

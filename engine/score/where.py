@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.heatmap import blurred
 from engine.kernels import Floats
 from engine.margin import LONG, SIDES
 from engine.market import Market, Times
@@ -268,21 +269,19 @@ def hit_rate(
     blur : float
         Standard deviation by which the map is smoothed before zones are found. [-]
     """
-    from scipy.ndimage import gaussian_filter1d
-
     if events.too_few:
         return no_verdict("Zones are hit more often than a blind guess would", events.too_few)
     # Beyond the reach of zones, so that the blur has no edge within it.
     offsets = CELL * np.arange(-240, 241, dtype=np.float64)
     amounts = held(events.moments, offsets)
-    smooth = gaussian_filter1d(amounts, blur / CELL, axis=2, mode="constant")
+    smooth = blurred(amounts.transpose(0, 2, 1), offsets, blur)
     hit, covered = np.zeros(len(events)), np.zeros(len(events))
     order = np.argsort(events.hour * 2 + events.side, kind="stable")
     groups = np.unique(events.hour[order] * 2 + events.side[order], return_index=True)[1]
     for group in np.split(order, groups[1:]):
         hour, side = events.hour[group[0]], events.side[group[0]]
         price = float(events.moments.price[hour])
-        zones = find_zones(smooth[side, hour], price * (1.0 + offsets), price, SIDES[side])
+        zones = find_zones(smooth[side, :, hour], price * (1.0 + offsets), price, SIDES[side])
         spans = _near(zones, price, SIDES[side], tolerance)
         at = events.distance[group]
         hit[group] = ((at[:, None] >= spans[:, 0]) & (at[:, None] <= spans[:, 1])).any(axis=1)
