@@ -17,13 +17,13 @@ from pydantic import (
     model_validator,
 )
 
-from components.controls import CUSTOM, OWN, SIDE_RULES, WINDOWS
+from app.assumptions import PARAMETERS, Assumptions
+from app.validation import complaint
+from components.controls import CUSTOM, WINDOWS
 from components.figure import LAYERS
 from components.palettes import PALETTES
 from components.scales import MAPPINGS
 from components.theme import THEMES
-from engine.models import DEFAULT_MODEL, MODELS
-from engine.profiles import parse_profile
 
 DEFAULT_WINDOW = "7d"
 _FULL = (0, 255)
@@ -77,23 +77,17 @@ class Zoom(BaseModel):
         return price / 1e3 <= self.high <= price * 1e3 and self.low >= -price * 1e3
 
 
-class PageState(BaseModel):
+class PageState(Assumptions):
     """All that a reader can choose on the heatmap page; an address reproduces it.
 
-    An empty ``exchanges`` means all, an empty ``profile`` or ``side_rule`` the model's own. Without
-    ``live`` the picture does not follow new data.
+    An empty ``exchanges`` means all. Without ``live`` the picture does not follow new data.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     symbol: str = ""
     exchanges: tuple[str, ...] = ()
     window: Annotated[str, _one_of(*WINDOWS, CUSTOM)] = DEFAULT_WINDOW
     start: UtcTime | None = None
     stop: UtcTime | None = None
-    model: Annotated[str, _one_of(*MODELS)] = DEFAULT_MODEL
-    profile: str = ""
-    side_rule: Annotated[str, _one_of("", *SIDE_RULES.keys() - {OWN})] = ""
     mapping: Annotated[str, _one_of(*MAPPINGS)] = MAPPINGS[0]
     palette: Annotated[str, _one_of(*PALETTES)] = next(iter(PALETTES))
     layers: tuple[Annotated[str, _one_of(*LAYERS)], ...] = LAYERS
@@ -107,13 +101,6 @@ class PageState(BaseModel):
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
         return value or None
-
-    @field_validator("profile")
-    @classmethod
-    def _profile_is_known(cls, value: str) -> str:
-        if value:
-            parse_profile(value)
-        return value
 
     @field_validator("layers")
     @classmethod
@@ -142,7 +129,7 @@ _WRITERS: dict[str, Any] = {
 }
 _READERS: dict[str, Any] = {
     "exchanges": lambda text: _split(text.lower(), ","),
-    "profile": lambda text: text.lower(),
+    **dict.fromkeys(Assumptions.model_fields, str.lower),
     "layers": lambda text: () if text.lower() == "none" else _split(text, ","),
     "intensity": lambda text: text.split("-"),
     "live": lambda text: {"on": True, "off": False}.get(text.lower()),
@@ -155,7 +142,11 @@ _EXAMPLES = {
     "intensity": "20-200",
     "zoom": "2026-02-05T12:00~2026-02-06T12:00~61000~64500",
 }
-_IN_ADDRESS = tuple(name for name in PageState.model_fields if name != "compact")
+_FIRST = ("symbol", "exchanges", "window", "start", "stop")
+_IN_ADDRESS = (
+    *_FIRST,
+    *(name for name in PageState.model_fields if name not in (*_FIRST, "compact")),
+)
 
 
 def write_search(state: PageState) -> str:
@@ -197,7 +188,9 @@ def _reason(name: str, error: ValidationError) -> str:
     problem = error.errors()[0]
     if problem["type"] == "value_error":  # a validator of ours, which says it all
         return problem["msg"].removeprefix("Value error, ")
-    return f"it must be like {_EXAMPLES[name]}" if name in _EXAMPLES else "it can't be read"
+    if name in _EXAMPLES:
+        return f"it must be like {_EXAMPLES[name]}"
+    return f"it {complaint(problem['msg'])}" if name in PARAMETERS else "it can't be read"
 
 
 def stored_state(stored: Mapping[str, Any]) -> tuple[PageState, list[str]]:

@@ -101,9 +101,7 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
         start=start,
         stop=stop,
         exchanges=_stored(state.exchanges, heatmaps.exchanges(state.symbol)),
-        model=state.model,
-        profile=state.profile,
-        side_rule=state.side_rule,  # type: ignore[arg-type]
+        **state.changes(),
         columns=columns,
         step=None,
         buckets=buckets,

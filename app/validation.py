@@ -28,18 +28,19 @@ def _of_problem(problem: ErrorDetails, called: Callable[[str], str]) -> str:
     if problem["type"] == "missing":
         return f"{name} is missing"
     if problem["type"] == "secret":  # what was found is not to be seen in a log
-        return f"{name} {_complaint(problem['msg'])}"
+        return f"{name} {complaint(problem['msg'])}"
     found = _shortened(repr(problem["input"]))
     if problem["type"] == "json_invalid":  # and so has no fields
         return f"no JSON: {found}"
-    return f"{name} {_complaint(problem['msg'])}, but is {found}".lstrip()
+    return f"{name} {complaint(problem['msg'])}, but is {found}".lstrip()
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
-def _complaint(message: str) -> str:
+def complaint(message: str) -> str:
+    """Return pydantic's message as what follows a name: ``must be less than or equal to 1``."""
     message = message.split(", unable")[0].replace("a valid boolean", "true or false")
     for prefix in ("Input should be ", "String should "):
         if message.startswith(prefix):

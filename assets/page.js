@@ -23,7 +23,7 @@
   // --- the state -----------------------------------------------------------------------------
 
   function state(symbol, exchanges, span, start, stop, model, profile, side, mapping, palette,
-    layers, theme, zoom, previous) {
+    layers, theme, zoom, assumed, previous) {
     if (span == null || theme == null) return dash.no_update;
     put("custom-range", { hidden: span !== CUSTOM });
     if (span === CUSTOM && !(start && stop) && shown && shown.time) {
@@ -33,6 +33,8 @@
       return dash.no_update;
     }
     const next = {
+      // What a link assumes of its model and no control shows; another model is taken as it is.
+      ...(assumed && assumed.model === model ? assumed : {}),
       symbol: symbol || "",
       exchanges: wantedExchanges(exchanges || [], previous),
       window: span,

@@ -67,6 +67,7 @@ def _memory() -> list[Component]:
         ids.ADDRESS,
         ids.STATE,
         ids.ZOOM,
+        ids.ASSUMED,
         ids.LEGEND_VALUES,
         ids.SHOWN,
         ids.CURSOR,

@@ -6,6 +6,7 @@ ARRIVAL = "arrival"
 ADDRESS = "address"
 STATE = "state"
 ZOOM = "zoom"
+ASSUMED = "assumed"
 
 # What is shown.
 SYMBOL = "symbol"

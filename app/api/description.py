@@ -8,6 +8,8 @@ from fastapi.routing import APIRoute
 
 from app.api.answers import MEDIA_TYPES
 from app.api.errors import Problem
+from app.api.parameters import parameter_name
+from app.assumptions import Assumptions
 from app.settings import Settings
 from app.web.access import OPEN
 
@@ -47,7 +49,7 @@ _KEPT = {
 _FORMAT = "of the answer; csv and parquet are tables, without `meta`"
 _EXAMPLES = {"symbol": "BTCUSDT", "exchange": "binance"}
 _FIRST = ("symbol", "exchanges", "exchange", "exchange_list", "time", "start_time", "end_time")
-_LAST = ("model", "leverage_weights", "side_rule", "format", "limit", "cursor")
+_LAST = (*map(parameter_name, Assumptions.model_fields), "format", "limit", "cursor")
 _LINK = {"Link": {"description": "Address of the next page; absent on the last one", **_TEXT}}
 _WAIT = {"Retry-After": {"description": "Seconds to wait", "required": True, **_TEXT}}
 

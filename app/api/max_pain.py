@@ -12,12 +12,13 @@ from pydantic import BaseModel, Field
 from app.api.answers import Answer, Answers, Format
 from app.api.errors import RESPONSES
 from app.api.formats import iso
+from app.api.meta import InForce, in_force
 from app.api.moment_query import is_live
 from app.api.parameters import ExchangesQuery, ModelQuery, Symbol, Time, known_exchanges
 from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
-from app.request import HeatmapRequest, assumed_model
+from app.request import HeatmapRequest
 from engine.summary import Cluster
 from engine.version import engine_version
 from ingest.columns import Arrays
@@ -71,12 +72,9 @@ class MaxPain(BaseModel):
     short_max_pain_notional: float | None
 
 
-class MaxPainMeta(BaseModel):
+class MaxPainMeta(InForce):  # type: ignore[misc]
     """What an answer was computed from, and how."""
 
-    model: str
-    leverage_weights: str
-    side_rule: str
     range: str | None
     left_out: int = Field(description="further symbols, beyond the most of one answer")
     data_watermark: str
@@ -159,9 +157,7 @@ def _moment(
         start=time - max(RANGES.values()),
         stop=time,
         exchanges=exchanges,
-        model=query.model,
-        profile=query.leverage_weights,
-        side_rule=query.side_rule,
+        **query.changes(),
         # Max pain has buckets of its own.
         buckets=1,
         price_low=0.0,
@@ -191,11 +187,8 @@ def _told(side: str, cluster: Cluster | None) -> dict[str, float | None]:
 
 
 def _meta(heatmaps: StoredHeatmaps, query: MaxPainQuery, left_out: int) -> dict[str, Any]:
-    assumed = assumed_model(query.model, query.leverage_weights, query.side_rule).parameters
     return {
-        "model": query.model,
-        "leverage_weights": str(assumed.profile),
-        "side_rule": assumed.side_rule,
+        **in_force(query),
         "range": query.range,
         "left_out": left_out,
         "data_watermark": heatmaps.watermark(query.symbol),

@@ -1,15 +1,19 @@
 """What an answer says about itself: assumptions, units, and the state of program and data."""
 
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from app.api.formats import iso
+from app.api.parameters import parameter_name
+from app.assumptions import Assumptions, reader_name
 from app.moment import MomentMap
 from app.request import HeatmapRequest
 from app.views import Maps
 from engine.heatmap import Heatmap
 from engine.kernels import Floats
+from engine.parameters import Parameters
 from engine.version import engine_version
 
 
@@ -20,14 +24,27 @@ class Sides(BaseModel):
     short: float
 
 
-class Origin(BaseModel):
+def _types() -> dict[str, Any]:
+    """Return the type of each thing that is assumed, by what the interface calls it."""
+    types = get_type_hints(Parameters) | {"profile": str}
+    return {"model": str} | {
+        parameter_name(reader_name(field.name)): types[field.name] for field in fields(Parameters)
+    }
+
+
+InForce = create_model("InForce", __doc__="What was assumed.", **_types())
+
+
+def in_force(asked: Assumptions) -> dict[str, Any]:
+    """Return what `InForce` describes."""
+    return {parameter_name(name): value for name, value in asked.in_force().items()}
+
+
+class Origin(InForce):  # type: ignore[misc,valid-type]
     """What was assumed, and the state of data and program that an answer comes from."""
 
     symbol: str
     price_bin_size: float
-    model: str
-    leverage_weights: str
-    side_rule: str
     units: dict[str, str]
     coverage: Sides
     crossing_price: str
@@ -72,13 +89,10 @@ def origin(
     request: HeatmapRequest, found: Maps | MomentMap, edges: Floats, coverage: Floats
 ) -> dict[str, Any]:
     """Return what `Origin` describes, but for the units."""
-    assumed = request.assumed().parameters
     return {
+        **in_force(request),
         "symbol": found.symbol,
         "price_bin_size": bin_size(edges),
-        "model": request.model,
-        "leverage_weights": str(assumed.profile),
-        "side_rule": assumed.side_rule,
         "coverage": {"long": float(coverage[0]), "short": float(coverage[1])},
         "crossing_price": found.crossing_price,
         "assumed_margin": list(found.assumed_margin),

@@ -2,17 +2,23 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.api.answers import Format
+from app.assumptions import Assumptions
 from app.errors import UnknownExchange
 from app.heatmaps import StoredHeatmaps
 from app.request import MOST_BUCKETS, MOST_COLUMNS, HeatmapRequest
 from engine.heatmap import Measure
-from engine.models import DEFAULT_MODEL, MODELS
-from engine.profiles import PROFILES, parse_profile
 from engine.tiers import EXCHANGES
 from ingest.intervals import MONTH_SECONDS, SECONDS
 
@@ -40,12 +46,6 @@ def _one_of(names: Sequence[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _profile(text: str) -> str:
-    if text:
-        parse_profile(text)
-    return text
-
-
 Time = Annotated[
     datetime,
     AfterValidator(_in_utc),
@@ -64,30 +64,20 @@ Exchanges = Annotated[
     ),
     AfterValidator(str.lower),
 ]
-Model = Annotated[
-    str,
-    _one_of(tuple(MODELS)),
-    WithJsonSchema({"type": "string", "enum": list(MODELS)}),
-    Field(description="how levels come and go"),
-]
 Interval = Annotated[
     str,
     _one_of(tuple(INTERVALS)),
     WithJsonSchema({"type": "string", "enum": list(INTERVALS)}),
 ]
-Profile = Annotated[
-    str,
-    Field(
-        max_length=1000,
-        description=f"leverage profile: {', '.join(PROFILES)}, or a list like 5:0.4,20:0.6; "
-        "the model's own if empty",
-    ),
-    AfterValidator(_profile),
-]
 Price = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 PositivePrice = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 Side = Annotated[Literal["both", "long", "short"], Field(description="of the positions")]
 Breakdown = Literal["none", "exchange"]
+
+
+def parameter_name(name: str) -> str:
+    """Return what the interface calls an assumption."""
+    return "leverage_weights" if name == "profile" else name
 
 
 class ExchangesQuery(BaseModel):
@@ -118,14 +108,15 @@ class SpanQuery(MarketQuery):
     end_time: Time | None = Field(default=None, description=f"{_TIME}; end of the data if left out")
 
 
-class ModelQuery(BaseModel):
+class ModelQuery(Assumptions):
     """What is assumed."""
 
-    model: Model = DEFAULT_MODEL
-    leverage_weights: Profile = ""
-    side_rule: Literal["", "candle", "taker", "symmetric"] = Field(
-        default="", description="which side of an opening is levered; the model's own if empty"
-    )
+    model_config = ConfigDict(alias_generator=parameter_name)
+
+    @model_validator(mode="after")
+    def _can_be_assumed(self) -> Self:
+        self.assumed()  # says what is wrong
+        return self
 
 
 class HeatmapQuery(SpanQuery, ModelQuery):
@@ -178,9 +169,7 @@ class HeatmapQuery(SpanQuery, ModelQuery):
             start=start,
             stop=stop,
             exchanges=exchanges,
-            model=self.model,
-            profile=self.leverage_weights,
-            side_rule=self.side_rule,
+            **self.changes(),
             step=step,
             buckets=self.price_bins,
             bucket_width=self.price_bin_size,

@@ -34,6 +34,7 @@ def register_address(app: Dash, heatmaps: Heatmaps, pool: ThreadPoolExecutor) ->
         Output(ids.INTENSITY, "value"),
         Output(ids.THEME, "data"),
         Output(ids.ZOOM, "data"),
+        Output(ids.ASSUMED, "data"),
         Output(ids.LIVE, "value"),
         Output(ids.NOTICE, "children"),
         Input(ids.LOCATION, "search"),
@@ -89,6 +90,7 @@ def control_values(heatmaps: Heatmaps, search: str) -> tuple[Any, ...]:
         list(state.intensity),
         state.theme,
         state.zoom and state.zoom.model_dump(mode="json"),
+        state.changes(),
         [LIVE] if state.live else [],
         " ".join(problems),
     )

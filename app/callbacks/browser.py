@@ -19,6 +19,7 @@ _CHOICES = (
     (ids.LAYERS, "value"),
     (ids.THEME, "data"),
     (ids.ZOOM, "data"),
+    (ids.ASSUMED, "data"),
 )
 
 

@@ -7,10 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from app.assumptions import Assumptions
+from app.cli.assuming import assuming
 from app.cli.options import Database, load_settings
 
 
+@assuming
 def export(
+    assumptions: Assumptions,
     out: Annotated[Path, typer.Argument(help="File to write; replaced if it exists.")],
     symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
     start: Annotated[
@@ -24,11 +28,6 @@ def export(
         Literal["csv", "parquet", "json"] | None,
         typer.Option("--format", help="By default that of the file's name."),
     ] = None,
-    model: Annotated[str, typer.Option(help="turnover or time-evolving.")] = "turnover",
-    profile: Annotated[str, typer.Option(help="Leverage profile, or 5:0.4,20:0.6.")] = "",
-    side_rule: Annotated[
-        Literal["", "candle", "taker", "symmetric"], typer.Option(help="The model's own if empty.")
-    ] = "",
     price_low: Annotated[float | None, typer.Option(help="Lowest price; all if left out.")] = None,
     price_high: Annotated[float | None, typer.Option(help="Highest price.")] = None,
     database: Database = None,
@@ -64,11 +63,9 @@ def export(
         start=parse_time("start", start),
         stop=parse_time("stop", stop),
         buckets=bins,
-        model=model,
-        profile=profile,
-        side_rule=side_rule,
         price_low=price_low,
         price_high=price_high,
+        **assumptions.changes(),
     )
     console = Console(stderr=True)
     with (

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.assumptions import Assumptions
+from app.cli.assuming import assuming
 from app.cli.export import parse_interval, parse_time
 from app.cli.options import Database, load_settings
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from ingest.store import Store
 
 
+@assuming
 def precompute(
+    assumptions: Assumptions,
     symbol: Annotated[str, typer.Option(help="For example BTCUSDT; all that are stored.")] = "",
     exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
     start: Annotated[
@@ -37,11 +41,6 @@ def precompute(
     bucket_width: Annotated[
         float | None, typer.Option(help="Width of the buckets in quote, instead of --bins.")
     ] = None,
-    model: Annotated[str, typer.Option(help="turnover or time-evolving.")] = "turnover",
-    profile: Annotated[str, typer.Option(help="Leverage profile, or 5:0.4,20:0.6.")] = "",
-    side_rule: Annotated[
-        Literal["", "candle", "taker", "symmetric"], typer.Option(help="The model's own if empty.")
-    ] = "",
     events: Annotated[
         bool, typer.Option("--events", help="Store every opening, closing and liquidation too.")
     ] = False,
@@ -81,13 +80,9 @@ def precompute(
     from app.market_choice import choose_markets
     from app.precompute.jobs import Job
     from app.precompute.several import markets_of_lake, stored_markets
-    from engine.models import find_model
-    from engine.profiles import parse_profile
 
-    assumed: dict[str, Any] = {"profile": parse_profile(profile)} if profile else {}
-    assumed |= {"side_rule": side_rule} if side_rule else {}
     common: dict[str, Any] = {
-        "model": find_model(model, **assumed),
+        "model": assumptions.assumed(),
         "interval": parse_interval(interval),
         "bins": bins,
         "width": bucket_width,

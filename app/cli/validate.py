@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.assumptions import Assumptions
+from app.cli.assuming import assuming
 from app.cli.ingest import refuse_simulated
 from app.cli.options import Database, load_settings
 from app.cli.running import shown_states, stopped_by_signals
@@ -39,7 +41,9 @@ _FOLDER = Path("data/validation")
 
 
 @validate.command("hyperliquid")
+@assuming
 def hyperliquid(
+    assumptions: Assumptions,
     symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")] = "BTCUSDT",
     minutes: Annotated[float, typer.Option(min=0, help="How long; a day unless given.")] = _DAY,
     exchanges: Annotated[
@@ -54,8 +58,6 @@ def hyperliquid(
     share: Annotated[
         float, typer.Option(min=1, max=50, help="Per cent of the buckets that are called hot.")
     ] = 10,
-    model: Annotated[str, typer.Option(help="turnover or time-evolving.")] = "turnover",
-    profile: Annotated[str, typer.Option(help="Leverage profile, or 5:0.4,20:0.6.")] = "",
     folder: Annotated[Path, typer.Option(help="Where results are written.")] = _FOLDER,
     database: Database = None,
 ) -> None:
@@ -68,14 +70,12 @@ def hyperliquid(
     a blind guess would? Ctrl-C ends it with what there is. Each run writes
     all that it compared into a file of its own.
     """
-    from app.request import assumed_model
     from ingest.store import Store
     from ingest.symbols import split_symbol
 
     if split_symbol(symbol.strip().upper()) is None:
         raise ValueError(f"--symbol must be one, like BTCUSDT, but is {symbol!r}")
     settings = load_settings(database=database, collect_symbols=symbol)
-    assumed_model(model, profile, "")  # says what is wrong before anything is asked for
     if not settings.hyperliquid_users:
         raise ValueError(
             "LIQHEAT_HYPERLIQUID_USERS must name users to follow, by their addresses, but is empty"
@@ -89,8 +89,7 @@ def hyperliquid(
         terms = Terms(
             symbol=settings.collect_symbols[0],
             exchanges=tuple(chosen),
-            model=model,
-            profile=profile,
+            assumptions=assumptions,
             reach=Reach(within / 100.0, share / 100.0),
             users=len(settings.hyperliquid_users),
         )

@@ -32,6 +32,7 @@ SOURCES = (
     "app/history.py",
     "app/markets.py",
     "app/precompute/*.py",
+    "app/assumptions.py",
     "app/request.py",
     "app/stored_book.py",
     "app/stored_shapes.py",

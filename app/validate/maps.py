@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from app.assumptions import Assumptions
 from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
@@ -35,8 +36,8 @@ class Terms:
         Of the map and of the positions.
     exchanges : tuple of str
         Whose map.
-    model, profile : str
-        What it assumes; the model's own profile if empty.
+    assumptions : Assumptions
+        What it assumes.
     reach : Reach
         How far around the price, and how much of it is hot.
     users : int
@@ -45,15 +46,16 @@ class Terms:
 
     symbol: str
     exchanges: tuple[str, ...]
-    model: str
-    profile: str = ""
+    assumptions: Assumptions = field(default_factory=Assumptions)
     reach: Reach = field(default_factory=Reach)
     users: int = 0
 
     @property
     def assumed(self) -> str:
-        """Model and profile in one word."""
-        return f"{self.model}, {self.profile}" if self.profile else self.model
+        """Model, profile and whatever else is not the model's own, in words."""
+        changes = self.assumptions.changes()
+        named = [str(changes.pop(name)) for name in ("model", "profile") if name in changes]
+        return ", ".join((*named, *(f"{name} {value}" for name, value in changes.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class EarlierMaps:
 
     def _computed(self, as_of: datetime) -> Known | None:
         try:
-            found = self._heatmaps.moment(self._request(as_of), as_of)
+            found = self._heatmaps.moment(self._request(as_of, self._terms.assumptions), as_of)
         except NoData:
             return None
         zones = zones_of(found.levels.values(), found.last_price, self._terms.reach)
@@ -132,15 +134,16 @@ class EarlierMaps:
 
     def _geometry(self, as_of: datetime, found: MomentMap, zones: Zones) -> Zones:
         """Return the zones of a map that knows only where the price has been."""
-        request = self._request(as_of)
-        profile = request.assumed().parameters.profile
-        if self._terms.model != DEFAULT_MODEL:
+        assumed = self._terms.assumptions
+        profile = assumed.assumed().parameters.profile
+        if assumed.changes().keys() - {"model", "profile"} or assumed.model != DEFAULT_MODEL:
             # That model opens levels in every bar, so it knows all that there could be.
-            request = request.model_copy(update={"model": DEFAULT_MODEL, "profile": str(profile)})
-            found = self._heatmaps.moment(request, as_of)
+            found = self._heatmaps.moment(
+                self._request(as_of, Assumptions(profile=str(profile))), as_of
+            )
         return geometry_of(found.levels, profile.weight, zones)
 
-    def _request(self, as_of: datetime) -> HeatmapRequest:
+    def _request(self, as_of: datetime, assumptions: Assumptions) -> HeatmapRequest:
         stored = tuple(market.exchange for market in self._markets())
         if not stored:
             raise NoData(f"Nothing is stored for {self._terms.symbol} yet.")
@@ -153,8 +156,7 @@ class EarlierMaps:
             price_high=2.0,
             buckets=1,
             exchanges=stored,
-            model=self._terms.model,
-            profile=self._terms.profile,
+            **assumptions.changes(),
         )
 
     def _markets(self) -> list[MarketCoverage]:

@@ -33,6 +33,17 @@ def test_a_link_restores_the_whole_view(page):
     assert page.run("return document.documentElement.dataset.bsTheme") == "light"
 
 
+def test_a_link_assumes_what_no_control_shows_until_another_model_is_chosen(page):
+    search = "?symbol=SOLUSDT&model=time-evolving&turnover=0.25&closing=nearest"
+    page.open(search)
+    page.wait(lambda: page.search == search)
+    assert (page.request["turnover"], page.request["closing"]) == (0.25, "nearest")
+    with page.redrawn():
+        page.select("model", "two-speed")
+    assert (page.request["turnover"], page.request["closing"]) == (None, None)
+    assert "turnover=" not in page.search
+
+
 def test_a_link_reads_the_same_after_it_was_opened(page):
     search = "?symbol=SOLUSDT&window=3d&palette=inferno&intensity=5-250"
     page.open(search)
@@ -117,7 +128,7 @@ def test_keys_choose_window_model_mapping_heat_and_palette(page):
     page.open("?symbol=BTCUSDT&window=3d")
     for key, part in (
         ("2", "window=24h"),
-        ("m", "model=time-evolving"),
+        ("m", "model="),
         ("l", "mapping=log"),
         ("p", "palette=cividis"),
     ):

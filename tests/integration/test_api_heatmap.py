@@ -121,8 +121,11 @@ def test_no_data_says_what_to_do(client, changes, words):
     [
         ({"interval": "7m"}, "interval", "must be one of 1m, 3m, 5m"),
         ({"interval": "1m"}, None, "multiple of the stored bars' 5 minutes"),
-        ({"model": "astrology"}, "model", "must be one of turnover, time-evolving"),
+        ({"model": "astrology"}, "model", "model must be one of"),
         ({"leverage_weights": "5"}, "leverage_weights", "a list like 5:0.4,20:0.6"),
+        ({"turnover": 1.5}, "turnover", "less than or equal to 1"),
+        ({"entry": "high"}, "entry", "'close', 'hlc3', 'vwap', 'spread' or 'auto'"),
+        ({"model": "two-speed", "closing": "nearest"}, None, "closing policy nearest needs"),
         ({"price_bins": 0}, "price_bins", "greater than or equal to 1"),
         ({"price_bin_size": "nan"}, "price_bin_size", "finite number"),
         ({"price_low": 5, "price_high": 4}, None, "must ascend"),
@@ -262,6 +265,14 @@ def test_the_series_tells_flows_and_coverage(client, view):
     }  # fmt: skip
     total = sum(level["long_density"] for level in last["levels"])
     assert total == pytest.approx(view.heatmap.active[0, :, -1].sum(), abs=1.0)
+
+
+def test_an_assumption_changes_the_map_and_is_told(client):
+    own = found(client, "heatmap", model="turnover")
+    half = found(client, "heatmap", model="turnover", turnover=0.5, margin=1e6)
+    assert half["values"] != own["values"]
+    assert (own["meta"]["turnover"], own["meta"]["margin"]) == (1.0, 0.0)
+    assert (half["meta"]["turnover"], half["meta"]["margin"]) == (0.5, 1e6)
 
 
 def test_meta_says_what_was_assumed_and_computed_from(client, view):

@@ -382,7 +382,7 @@ def test_nothing_stored_says_what_to_do(heatmaps, changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "magic"}, "model must be one of turnover"),
+        ({"model": "magic"}, "model must be one of"),
         ({"profile": "10:x"}, "a leverage profile is one of"),
         ({"profile": "125:1"}, "nothing at or below the exchange's 100x"),
         (

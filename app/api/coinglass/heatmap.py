@@ -76,10 +76,9 @@ def page_request(
     model: CoinGlassModel,
 ) -> HeatmapRequest:
     """Return what the page computes for the same choices."""
-    ours = assumed(model)
-    state = PageState(symbol=symbol, exchanges=tuple(exchanges), window=window)
-    # The names are the program's own: nothing to validate.
-    state = state.model_copy(update={"model": ours.model, "profile": ours.profile})
+    state = PageState(
+        symbol=symbol, exchanges=tuple(exchanges), window=window, **assumed(model).changes()
+    )
     return heatmap_request(heatmaps, state)
 
 

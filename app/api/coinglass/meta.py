@@ -4,6 +4,7 @@ from typing import Any
 
 from app.api.coinglass.models import CoinGlassModel
 from app.api.formats import iso
+from app.api.meta import in_force
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
 from app.request import HeatmapRequest
@@ -23,13 +24,10 @@ NOTIONAL = "quote currency, read as USD"
 
 def model_meta(request: HeatmapRequest, answers_for: CoinGlassModel) -> dict[str, Any]:
     """Return what was assumed."""
-    assumed = request.assumed().parameters
     return {
         "note": NOT_THEIRS,
         "answers_for": answers_for,
-        "model": request.model,
-        "leverage_weights": str(assumed.profile),
-        "side_rule": assumed.side_rule,
+        **in_force(request),
         "engine_version": engine_version(),
     }
 

@@ -86,7 +86,7 @@ def test_a_time_of_another_zone_is_understood():
     [
         ("?palette=pink", "palette=pink” in the link was ignored: it must be one of viridis"),
         ("?window=5y", "window=5y"),
-        ("?model=oracle", "it must be one of turnover"),
+        ("?model=oracle", "model must be one of "),
         ("?side_rule=own", "side_rule=own"),
         ("?profile=5:x", "a leverage profile is one of"),
         ("?intensity=200-10", "like 20-200"),

@@ -1,0 +1,45 @@
+"""Options by which a command is told what to assume."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from app.assumptions import Assumptions
+
+
+def assuming(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take an option for each of its ``assumptions``, before its last option."""
+    signature = inspect.signature(command, eval_str=True)
+    *others, last = (p for p in signature.parameters.values() if p.name != "assumptions")
+    taken = [*others, *_options(), last]
+
+    @wraps(command)
+    def told(**given: Any) -> None:
+        chosen = {name: given.pop(name) for name in Assumptions.model_fields}
+        assumptions = Assumptions(**chosen)
+        assumptions.assumed()  # says what is wrong before anything is done
+        command(assumptions=assumptions, **given)
+
+    told.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
+    told.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+    return told
+
+
+def _options() -> list[inspect.Parameter]:
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=field.default,
+            annotation=Annotated[field.annotation, typer.Option(help=_sentence(field.description))],
+        )
+        for name, field in Assumptions.model_fields.items()
+    ]
+
+
+def _sentence(text: str | None) -> str:
+    assert text is not None
+    return f"{text[0].upper()}{text[1:]}."
