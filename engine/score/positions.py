@@ -35,8 +35,11 @@ EARLIER = np.timedelta64(4, "h")
 
 CHANCE = 50.0
 """Percentile that a map has which knows no more than distance."""
+MATCHED_REACH = 0.10
+"""Distance from the price within which the matched percentile is taken, as zones are. [-]"""
 
 _REACH = BANDS[-1]
+_NEAR_CELLS = round(MATCHED_REACH / CELL)
 _FLOOR = 0.05  # share of a density that is spread evenly
 _HOUR = np.timedelta64(1, "h")
 
@@ -87,7 +90,7 @@ class Band:
     positions, mapped : float
         Share of the observed positions, and of the map, that lie there. [-]
     matched : float
-        Their mean matched percentile; NaN without positions.
+        Their mean matched percentile, each hour counting alike; NaN without positions.
     gain : float
         Their mean gain over a flat map; NaN without positions. [nats per position]
     """
@@ -108,7 +111,8 @@ class Placed:
     ----------
     matched : Estimate
         Percentile of the map at the position among the same map at the same distance, at moments
-        at least 24 h away; 50 is chance.
+        at least 24 h away, for positions within 10 % of the price; 50 is chance. Each hour counts
+        alike, since at times when much is open there are many positions, wherever they are.
     over_flat : Estimate
         Gain over a map that is flat within reach. [nats per position]
     over_profile : Estimate
@@ -166,8 +170,8 @@ class Located:
         Those of a position sum to 1, whatever part of it is within reach. [-]
     outside : float
         Share of the positions out of reach. [-]
-    positions : int
-        Within reach at some time.
+    positions, near : int
+        Within reach, and within `MATCHED_REACH` of the price, at some time.
     """
 
     moments: Moments
@@ -177,6 +181,7 @@ class Located:
     weight: Floats
     outside: float
     positions: int
+    near: int
 
 
 def score_positions(
@@ -197,14 +202,16 @@ def score_positions(
     days = np.unique(located.moments.time[located.moment].astype("datetime64[D]")).size
     if days < FEWEST_DAYS:
         return no_verdict(QUESTION, f"{days} days are too few ({FEWEST_DAYS} needed)")
-    if located.positions < FEWEST_EVENTS:
+    if located.near < FEWEST_EVENTS:
         return no_verdict(
-            QUESTION, f"{located.positions} positions are too few ({FEWEST_EVENTS} needed)"
+            QUESTION,
+            f"{located.near} positions within {MATCHED_REACH:.0%} of the price are too few "
+            f"({FEWEST_EVENTS} needed)",
         )
     amounts, plain = by_cell(held, located.moments), by_cell(geometry, located.moments)
     matched, expected = (matched_percentile(maps, located) for maps in (amounts, plain))
     gain = log_gain(amounts, located)
-    over_geometry = _mean_of(matched - expected, located)
+    over_geometry = _matched_mean(matched - expected, located)
     return OpenPositions(
         positions=located.positions,
         observations=located.moment.size,
@@ -215,7 +222,7 @@ def score_positions(
         ceiling=place(_earlier(observed, located.moments), located),
         over_geometry=over_geometry,
         profile=_profile(amounts, located, matched, gain),
-        verdict=judge(QUESTION, _mean_of(matched - CHANCE, located), over_geometry),
+        verdict=judge(QUESTION, _matched_mean(matched - CHANCE, located), over_geometry),
     )
 
 
@@ -241,6 +248,7 @@ def locate(observed: ObservedPositions, hours: Moments) -> Located:
         weight=weight[inside],
         outside=float(1.0 - weight[inside].sum() / max(weight.sum(), 1e-300)),
         positions=np.unique(holder[inside]).size,
+        near=np.unique(holder[inside & (cell < _NEAR_CELLS)]).size,
     )
 
 
@@ -267,24 +275,32 @@ def place(amounts: Floats, located: Located) -> Placed:
 def _placed(amounts: Floats, located: Located, matched: Floats, gain: Floats) -> Placed:
     profile = np.broadcast_to(shares(amounts).mean(axis=1, keepdims=True), amounts.shape)
     return Placed(
-        matched=_mean_of(matched, located),
-        over_flat=_mean_of(gain, located),
-        over_profile=_mean_of(gain - log_gain(profile, located), located),
+        matched=_matched_mean(matched, located),
+        over_flat=_mean_of(gain, located.weight, located),
+        over_profile=_mean_of(gain - log_gain(profile, located), located.weight, located),
     )
 
 
-def _mean_of(values: Floats, located: Located) -> Estimate:
-    """Return the mean over positions, each of weight 1, without observations that have no value."""
-    known = np.isfinite(values)
-    times = located.moments.time[located.moment[known]]
-    return mean_by_time(values[known], located.weight[known], times)
+def _mean_of(values: Floats, weight: Floats, located: Located) -> Estimate:
+    return mean_by_time(values, weight, located.moments.time[located.moment])
+
+
+def _matched_mean(values: Floats, located: Located) -> Estimate:
+    """Return the mean over positions near the price, each hour counting alike."""
+    near = np.isfinite(values) & (located.cell < _NEAR_CELLS)
+    weight = _alike_by_hour(near, located)
+    return _mean_of(np.where(near, values, 0.0), weight, located)
+
+
+def _alike_by_hour(chosen: NDArray[np.bool_], located: Located) -> Floats:
+    """Return weights of chosen observations that sum to 1 in each hour that has some."""
+    weight = np.where(chosen, located.weight, 0.0)
+    total = np.bincount(located.moment, weight, len(located.moments))[located.moment]
+    return np.asarray(np.divide(weight, total, out=np.zeros_like(weight), where=total > 0.0))
 
 
 def shares(amounts: Floats) -> Floats:
-    """Return the share of a side's amount in each cell, shape (2, m, cells); even if it is empty.
-
-    What counts is where a map puts its amount, not how much it holds at one time or another.
-    """
+    """Return each cell's share of its side, shape (2, m, cells); even where a side is empty."""
     total = amounts.sum(axis=2, keepdims=True)
     even = np.full(amounts.shape, 1.0 / amounts.shape[2])
     return np.asarray(np.divide(amounts, total, out=even, where=total > 0.0))
@@ -309,27 +325,27 @@ def matched_percentile(amounts: Floats, located: Located) -> Floats:
     Returns
     -------
     ndarray
-        Share of the moments at least 24 h away at which the same cell's share of the side was
-        smaller, ties counting half; NaN where there are no such moments. In percent.
+        Share of the moments at least 24 h away at which the same cell held less, ties counting
+        half; NaN where there are no such moments. In percent.
     """
     from scipy.stats import rankdata
 
-    share, time = shares(amounts), located.moments.time
+    time = located.moments.time
     first = np.searchsorted(time, time - AWAY, side="right")
     last = np.searchsorted(time, time + AWAY, side="left")
     found = np.full(located.moment.size, np.nan)
     order = np.argsort(located.moment, kind="stable")
     starts = np.searchsorted(located.moment[order], np.arange(time.size + 1))
     # Rank among all moments less those near by: a cell of many moments is sorted once.
-    rank = rankdata(share, axis=1) - 0.5
+    rank = rankdata(amounts, axis=1) - 0.5
     for moment in range(time.size):
         here = order[starts[moment] : starts[moment + 1]]
         away = time.size - (last[moment] - first[moment])
         if not here.size or not away:
             continue
         side, cell = located.side[here], located.cell[here]
-        own = share[side, moment, cell]
-        near = share[side, first[moment] : last[moment], cell]
+        own = amounts[side, moment, cell]
+        near = amounts[side, first[moment] : last[moment], cell]
         smaller = (near < own[:, None]).sum(axis=1) + (near == own[:, None]).sum(axis=1) / 2.0
         found[here] = 100.0 * (rank[side, moment, cell] - smaller) / away
     return found
@@ -370,14 +386,15 @@ def _profile(amounts: Floats, located: Located, matched: Floats, gain: Floats) -
                 high=high,
                 positions=float(weight.sum() / located.weight.sum()),
                 mapped=float(usual[(middle >= low) & (middle < high)].sum()),
-                matched=_mean(matched[here], weight),
-                gain=_mean(gain[here], weight),
+                matched=_mean(matched, _alike_by_hour(here & np.isfinite(matched), located)),
+                gain=_mean(gain, np.where(here, located.weight, 0.0)),
             )
         )
     return tuple(rows)
 
 
 def _mean(values: Floats, weight: Floats) -> float:
-    known = np.isfinite(values)
-    total = float(weight[known].sum())
-    return float((values[known] * weight[known]).sum() / total) if total > 0.0 else float("nan")
+    some = weight > 0.0
+    if not some.any():
+        return float("nan")
+    return float((values[some] * weight[some]).sum() / weight[some].sum())

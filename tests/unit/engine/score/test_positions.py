@@ -49,7 +49,7 @@ def drawn(count=200, seed=2, hours_held=30):
     seen = []
     for holder in range(count):
         first, side = int(rng.integers(0, 24 * DAYS - hours_held)), int(rng.choice([1, -1]))
-        price = HOURS.price[first] * (1 - side * rng.uniform(0.03, 0.35))
+        price = HOURS.price[first] * (1 - side * rng.uniform(0.03, 0.15))
         seen += [(at(first + hour + 0.2), holder, side, price) for hour in range(hours_held)]
     return positions(*seen)
 
@@ -100,17 +100,18 @@ def located(time, moment, cell):
         weight=np.ones(count),
         outside=0.0,
         positions=count,
+        near=count,
     )
 
 
 def test_a_percentile_is_matched_by_distance_and_a_day_away():
-    # Shares of cell 0: .5, .6 (an hour later), .5 and .2 (a day later).
-    share = np.array([0.5, 0.6, 0.5, 0.2])
-    amounts = np.stack([np.stack([share, 1 - share], axis=1)] * 2)
+    # Cell 0 holds 5, 6 (an hour later), 5 and 2 (a day later and more), cell 1 the rest of 10.
+    held = np.array([5.0, 6.0, 5.0, 2.0])
+    amounts = np.stack([np.stack([held, 10 - held], axis=1)] * 2)
     time = [at(0), at(1), at(30), at(60)]
     found = matched_percentile(amounts, located(time, [0, 1, 3, 0], [0, 0, 0, 1]))
-    # Of two moments away, one equals .5 and one is less: 1.5 / 2. Both are less than .6. None is
-    # less than .2. In the other cell of the first moment: .5 against .5 and .8.
+    # Of two moments away, one equals 5 and one is less: 1.5 / 2. Both are less than 6. None is
+    # less than 2. In the other cell of the first moment: 5 against 5 and 8.
     assert_allclose(found, [75.0, 100.0, 0.0, 25.0])
 
 
@@ -123,12 +124,12 @@ def test_moments_within_a_day_have_nothing_to_be_matched_with():
 
 def slow_matched(amounts, found):
     """Compare each observation with every moment at least a day away."""
-    share, time = amounts / amounts.sum(axis=2, keepdims=True), found.moments.time
+    time = found.moments.time
     away = np.abs(time[:, None] - time) >= np.timedelta64(24, "h")
     result = []
     for moment, side, cell in zip(found.moment, found.side, found.cell, strict=True):
-        others = share[side, away[moment], cell]
-        own = share[side, moment, cell]
+        others = amounts[side, away[moment], cell]
+        own = amounts[side, moment, cell]
         result.append(100 * ((others < own).mean() + (others == own).mean() / 2))
     return np.array(result)
 
@@ -174,6 +175,22 @@ def by_cell_of(held, observed):
     return by_cell(held, locate(observed, HOURS).moments)
 
 
+def test_a_map_that_follows_the_number_of_positions_has_the_percentile_of_chance():
+    # More and more positions, and a map that holds more and more everywhere.
+    rng = np.random.default_rng(5)
+    seen = [
+        (at(hour), 1000 * hour + number, 1, HOURS.price[hour] * (1 - rng.uniform(0.01, 0.09)))
+        for hour in range(24 * DAYS)
+        for number in range(1 + hour // 24)
+    ]
+
+    def growing(moments, offsets):
+        return even(moments, offsets) * np.arange(1, len(moments) + 1)[None, :, None]
+
+    found = score_positions(growing, even, positions(*seen), HOURS)
+    assert found.map.matched.value == pytest.approx(50.0, abs=0.5)
+
+
 def test_positions_of_another_time_show_nothing(observed):
     # The same map three days late: what it knows is of positions that are gone.
     late = positions(
@@ -203,6 +220,6 @@ def test_too_few_days_or_positions_allow_no_verdict(observed):
     assert isinstance(short, Verdict)
     assert "3 days are too few (5 needed)" in short.words
     few = score_positions(even, even, observed.where(observed.holder < 29), HOURS)
-    assert "29 positions are too few (30 needed)" in few.words
+    assert "positions within 10% of the price are too few (30 needed)" in few.words
     nothing = score_positions(even, even, observed.where(observed.holder < 0), HOURS)
     assert nothing.answer == "no verdict"
