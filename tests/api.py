@@ -15,7 +15,7 @@ from app.heatmaps import StoredHeatmaps
 from app.server import address, listen
 from app.settings import Settings
 
-DEADLINE = 60
+DEADLINE = 180
 
 
 @contextmanager

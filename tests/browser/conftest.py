@@ -11,7 +11,6 @@ from dash.testing.browser import Browser
 from dash.testing.wait import until
 from selenium.webdriver.chrome.options import Options
 
-from app.demo import build_demo
 from app.heatmaps import StoredHeatmaps
 from app.main import create_app
 from app.server import address, listen
@@ -94,13 +93,13 @@ def serve():
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         running.append((server, thread, bound))
-        until(lambda: server.started, timeout=30)
+        until(lambda: server.started, timeout=180)
         return address(bound)
 
     yield start
     for server, thread, bound in running:
         server.should_exit = True
-        thread.join(30)
+        thread.join(180)
         bound.close()
 
 
@@ -110,10 +109,10 @@ def fake_server(serve):
 
 
 @pytest.fixture(scope="session")
-def demo_server(chromium, serve, tmp_path_factory):
-    """Serve the demo market, built for these tests."""
+def demo_server(chromium, serve, demo_database, tmp_path_factory):
+    """Serve a copy of the demo market."""
     folder = tmp_path_factory.mktemp("demo")
-    build_demo(folder / "demo.duckdb")
+    shutil.copy(demo_database, folder / "demo.duckdb")
     settings = Settings(database=folder / "demo.duckdb", cache_dir=folder / "cache")
     with Store.open(settings.database) as store:
         heatmaps = StoredHeatmaps(store, settings)

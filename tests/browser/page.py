@@ -10,7 +10,7 @@ from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.support.ui import Select
 
-DEADLINE = 20
+DEADLINE = 180
 
 # The page tells of every answer; this keeps the last one. `plot` is the drawn figure.
 LISTENER = """

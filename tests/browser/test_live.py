@@ -399,9 +399,9 @@ def test_a_connection_that_stays_lost_is_said_and_the_picture_stays(live, market
     open_and_follow(live, market, "?window=24h")
     market.changes.refuses = True
     market.changes.drop()
-    live.wait(lambda: "no longer tells of new data" in live.text("#notice"), timeout=60)
+    live.wait(lambda: "no longer tells of new data" in live.text("#notice"), timeout=180)
     assert live.find("#heatmap").is_displayed()
     assert live.heat["top"] == 255
     market.changes.refuses = False
-    live.wait(lambda: not live.find("#notice-bar").is_displayed(), timeout=60)
+    live.wait(lambda: not live.find("#notice-bar").is_displayed(), timeout=180)
     assert sign(live).startswith("live")

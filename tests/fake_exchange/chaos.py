@@ -117,7 +117,7 @@ class Chaos:
         """Wait until there is somebody who listens."""
         # On a machine that is busy, waits of minutes by the clock take their time.
         what = f"a client of {self.fake.name}"
-        await until(lambda: any(self.fake.topics.values()), what, patience=120)
+        await until(lambda: any(self.fake.topics.values()), what, patience=300)
 
     async def publish(self, count: int) -> None:
         """Publish some events, sometimes twice, sometimes with what was published before."""

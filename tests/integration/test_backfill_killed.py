@@ -16,7 +16,7 @@ from tests import fake_rest
 from tests.fake_rest import EXCHANGES, NOW, silent
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 60
+DEADLINE = 180
 TABLES = ("candles", "mark_candles", "open_interest", "funding_rates", "leverage_tiers")
 
 # Runs the command at a set time, and kills itself (as the kernel would, when memory is out) before

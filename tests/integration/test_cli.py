@@ -1,6 +1,7 @@
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -40,10 +41,12 @@ def liqheat(capfd):
 
 @pytest.fixture
 def free_port():
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Return a port that nobody listens on, of those that nobody gets who asks for any."""
+    for port in range(20_000, 30_000):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports are taken")
 
 
 def test_version_is_that_of_the_package(liqheat):

@@ -19,7 +19,7 @@ from tests.fake_archive import hold
 from tests.vision_archive import BY_NAME, differences, fill
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE = 60
+DEADLINE = 180
 START, STOP = date(2024, 2, 28), date(2024, 3, 3)
 KINDS = ("klines", "metrics", "fundingRate")
 FILES = [a for n in KINDS for a in archives(BY_NAME[n], "BTCUSDT", "4h", START, STOP)]

@@ -19,7 +19,7 @@ from ingest.store import Store, StoreError
 from tests.fake_exchange.clock import until
 from tests.integration.test_collect import collecting, events, fake_exchanges, records, stored
 
-DEADLINE = 20.0
+DEADLINE = 180.0
 
 
 class FakeCollector:

@@ -27,7 +27,7 @@ from app.web.origins import socket_origins
 from ingest.records import Liquidation
 from tests.stores import add_market, memory_store
 
-DEADLINE = 60
+DEADLINE = 180
 TIME = datetime(2026, 1, 15, 12, 0, 0, 250_000, tzinfo=UTC)
 
 

@@ -23,7 +23,7 @@ from ingest.store import Store, StoreError
 
 ROOT = Path(__file__).parents[2]
 SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
-DEADLINE = 60
+DEADLINE = 180
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from tests.integration.test_collect_command import answer_now, bitcoin, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve", "--port", "0")
-DEADLINE = 60.0
+DEADLINE = 180.0
 
 
 class Server:
