@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from engine.models import DEFAULT_MODEL, MODELS, FlowModel, find_model
-from engine.parameters import Closing, Entry, Parameters, SideRule
+from engine.parameters import Closing, Entry, Opening, Parameters, SideRule
 from engine.profiles import PROFILES, parse_profile
 
 ENGINE_NAMES = {"margin": "reference_notional"}
@@ -65,6 +65,11 @@ class Assumptions(BaseModel):
         max_length=1000,
     )
     side_rule: SideRule | None = _own("which share of a side's openings is levered")
+    opening: Opening | None = _own(
+        "what opens levels: flow of open interest, its rises, volume, or the bursts of these; all "
+        "but flow need closing none"
+    )
+    maintenance: bool | None = _own("whether liquidation leaves the exchange's maintenance margin")
     turnover: float | None = _share("share of volume that is positions changing hands")
     slow_of_net: float | None = _share("with two speeds, share of net openings by slow holders")
     slow_of_turnover: float | None = _share("with two speeds, share of turnover by slow holders")

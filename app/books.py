@@ -96,7 +96,8 @@ class Books:
 
     def _wanted(self, market: MarketCoverage, request: HeatmapRequest, model: FlowModel) -> _Wanted:
         window = request.history or request.start
-        return _Wanted(market, book_start(market, window, self._warmup_days), model)
+        start = book_start(market, window, self._warmup_days, model.parameters)
+        return _Wanted(market, start, model)
 
     def _compute(self, wanted: _Wanted, version: object, commit: int) -> _Kept:
         market = wanted.market
@@ -128,9 +129,10 @@ class Books:
         # The first bar stands; it tells whether the next one's change is known.
         known = not np.isnan(bars.open_interest[0])
         book = replace(standing.book, last=standing.book.last._replace(known=known))
-        new = part(
-            load_market(self._store, replace(bars, initial_open_interest=0.0)), slice(1, None)
+        market_of_all = load_market(
+            self._store, replace(bars, initial_open_interest=0.0), book.parameters
         )
+        new = part(market_of_all, slice(1, None))
         try:
             return standing.extended(GrowingBook(book).append(new), new)
         except ValueError:  # margin rules have changed, or else computing it whole says it better
@@ -145,7 +147,7 @@ class Books:
             bars = self._store.bars(
                 market.exchange, market.symbol, wanted.start, market.last, intervals
             )
-            stored = build_stored(load_market(self._store, bars), model)
+            stored = build_stored(load_market(self._store, bars, model.parameters), model)
             self._disk.set(name, to_bytes(stored))
         return stored
 

@@ -39,14 +39,15 @@ def export_chunks(
         ``price_high`` [quote], ``side``, ``active_size``, ``consumed_size`` [base],
         ``active_notional``, ``consumed_notional`` [quote]. A row without prices holds the open
         interest whose liquidation price is not known, so that the active sizes of a side sum to
-        the open interest.
+        the open interest; there is none where a model's levels do not tie to it.
     """
     request = request.model_copy(update={"history": request.start})
     if request.price_low is None:
         low, high = heatmaps.price_range(request)
         request = request.model_copy(update={"price_low": low, "price_high": high})
     pieces = max(1, _CELLS_AT_ONCE // request.buckets) * step
-    first, last = heatmaps.extent(request.symbol, request.exchanges)
+    assumed = request.assumed().parameters
+    first, last = heatmaps.extent(request.symbol, request.exchanges, assumed)
     # Whole columns, so that pieces join without a column that both have.
     start = _floor(max(first, request.start), step)
     end = min(last, request.stop)
@@ -82,7 +83,7 @@ def _rows(heatmaps: StoredHeatmaps, request: HeatmapRequest) -> Rows:
 
 
 def _cells(exchange: str, size: Heatmap, notional: Heatmap) -> Rows:
-    least = _DUST * np.maximum(size.open_interest, 1e-300)
+    least = _DUST * np.fmax(size.open_interest, 1e-300)
     side, bucket, column = np.nonzero(size.active + size.consumed > least)
     return {
         "timestamp": size.times[column + 1],
@@ -98,7 +99,8 @@ def _cells(exchange: str, size: Heatmap, notional: Heatmap) -> Rows:
 
 
 def _untracked(exchange: str, size: Heatmap) -> Rows:
-    side, column = np.nonzero(np.broadcast_to(size.open_interest > 0.0, size.tracked.shape))
+    known = (size.open_interest > 0.0) & size.ties
+    side, column = np.nonzero(np.broadcast_to(known, size.tracked.shape))
     unknown, nothing = np.full(side.size, np.nan), np.zeros(side.size)
     return {
         "timestamp": size.times[column + 1],

@@ -27,6 +27,8 @@ from app.views import (
     told_span,
 )
 from components.view import HeatmapView
+from engine.models import FlowModel
+from engine.parameters import Parameters
 from engine.summary import KeyFigures
 from ingest.coverage import MarketCoverage
 from ingest.liquidations import largest_liquidations
@@ -51,7 +53,9 @@ class Heatmaps(Protocol):
         """Return the exchanges that have the symbol."""
         ...
 
-    def extent(self, symbol: str) -> tuple[datetime, datetime]:
+    def extent(
+        self, symbol: str, exchanges: Sequence[str] = (), assumed: Parameters | None = None
+    ) -> tuple[datetime, datetime]:
         """Return start of the first and end of the last stored bar; raise ``NoData``."""
         ...
 
@@ -113,18 +117,20 @@ class StoredHeatmaps:
         """Return the exchanges that have the symbol."""
         return sorted(m.exchange for m in self.markets() if m.symbol == symbol)
 
-    def extent(self, symbol: str, exchanges: Sequence[str] = ()) -> tuple[datetime, datetime]:
-        """Return start of the first and end of the last bar that can be mapped.
+    def extent(
+        self, symbol: str, exchanges: Sequence[str] = (), assumed: Parameters | None = None
+    ) -> tuple[datetime, datetime]:
+        """Return start of the first and end of the last bar that a model can map.
 
-        No exchanges means all that have the symbol.
+        No exchanges means all that have the symbol, no model's assumptions all stored bars.
 
         Raises
         ------
         NoData
             If there is none.
         """
-        found = self._markets(symbol, exchanges)
-        return min(mapped_from(market) for market in found), max(m.last for m in found)
+        found = choose_markets(self.markets(), symbol, exchanges, assumed)
+        return min(mapped_from(market, assumed) for market in found), max(m.last for m in found)
 
     def view(self, request: HeatmapRequest) -> HeatmapView:
         """Return the computed view.
@@ -176,7 +182,7 @@ class StoredHeatmaps:
 
     def grid(self, request: HeatmapRequest) -> Grid:
         """Return the grid on which a request is answered; raises as `view` does."""
-        markets = self._markets(request.symbol, request.exchanges)
+        markets = self._markets(request, request.assumed())
         return plain_grid(request, markets) or grid_of(request, self._shown(request))
 
     def markets(self) -> list[MarketCoverage]:
@@ -193,7 +199,8 @@ class StoredHeatmaps:
 
     def _read_maps(self, request: HeatmapRequest, watermark: str) -> Maps | None:
         """Return maps from stored snapshots where these hold them and are quicker than books."""
-        markets, model = self._markets(request.symbol, request.exchanges), request.assumed()
+        model = request.assumed()
+        markets = self._markets(request, model)
         # Drawing from a book at hand is quicker than reading, and that quicker than a book at rest.
         if all(self._books.at_hand(market, request, model) for market in markets):
             return None
@@ -242,7 +249,8 @@ class StoredHeatmaps:
         return shown
 
     def _nothing(self, request: HeatmapRequest, when: str) -> NoData:
-        first, last = self.extent(request.symbol, request.exchanges)
+        assumed = request.assumed().parameters
+        first, last = self.extent(request.symbol, request.exchanges, assumed)
         return NoData(
             f"Nothing is stored for {request.symbol} {when}; there are data from {_minute(first)} "
             f"to {_minute(last)}."
@@ -252,7 +260,7 @@ class StoredHeatmaps:
         """Return the books of a request's markets, as far as these can be mapped yet."""
         model, books = request.assumed(), []
         missing: NoData | None = None
-        for market in self._markets(request.symbol, request.exchanges):
+        for market in self._markets(request, model):
             try:
                 books.append(self._books.get(market, request, model))
             except NoData as e:
@@ -262,9 +270,9 @@ class StoredHeatmaps:
             raise missing
         return books
 
-    def _markets(self, symbol: str, exchanges: Sequence[str]) -> list[MarketCoverage]:
+    def _markets(self, request: HeatmapRequest, model: FlowModel) -> list[MarketCoverage]:
         """Return the stored markets asked for that can be mapped."""
-        return choose_markets(self.markets(), symbol, exchanges)
+        return choose_markets(self.markets(), request.symbol, request.exchanges, model.parameters)
 
 
 def _minute(time: datetime) -> str:

@@ -6,33 +6,32 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import NoData
+from app.market_choice import no_interest
 from engine.margin import LeverageTier, MarginRules
 from engine.market import Market
+from engine.models import DEFAULT_MODEL, MODELS
+from engine.parameters import Parameters
 from engine.tiers import margin_rules
 from ingest.bars import Bars
 from ingest.store import Arrays, Store
 
+_DEFAULT = MODELS[DEFAULT_MODEL].parameters
 
-def load_market(store: Store, bars: Bars) -> Market:
-    """Return the engine's market of stored bars, from the first known open interest on.
+
+def load_market(store: Store, bars: Bars, assumed: Parameters = _DEFAULT) -> Market:
+    """Return the engine's market of stored bars, as far as a model (the default) can map them.
+
+    Where it follows open interest, that is from the first known one on.
 
     Raises
     ------
     NoData
-        If no bar has open interest.
+        If the model needs open interest and no bar has any.
     """
     exchange, symbol = bars.exchange, bars.symbol
-    known = np.flatnonzero(~np.isnan(bars.open_interest))
     first, initial = 0, bars.initial_open_interest
-    if np.isnan(initial):
-        if not known.size:
-            raise NoData(
-                f"No open interest is stored for {symbol} on {exchange}, and the map is made of "
-                f'it. Load some with "liqheat ingest", for example Binance\'s metrics files.'
-            )
-        # The first sample is where the book starts: before it there is no change to speak of.
-        first, initial = int(known[0]) + 1, float(bars.open_interest[known[0]])
+    if assumed.follows_interest:
+        first, initial = _beginning(bars)
     kept = slice(first, None)
     marked = ~np.isnan(bars.mark_high[kept])
     return Market(
@@ -54,6 +53,17 @@ def load_market(store: Store, bars: Bars) -> Market:
         crossing_low=np.where(marked, bars.mark_low[kept], bars.low[kept]),
         marked=marked,
     )
+
+
+def _beginning(bars: Bars) -> tuple[int, float]:
+    """Return the first bar that can be mapped, and the open interest before it. [base]"""
+    if not np.isnan(bars.initial_open_interest):
+        return 0, bars.initial_open_interest
+    known = np.flatnonzero(~np.isnan(bars.open_interest))
+    if not known.size:
+        raise no_interest(bars.symbol, bars.exchange)
+    # The first sample is where the book starts: before it there is no change to speak of.
+    return int(known[0]) + 1, float(bars.open_interest[known[0]])
 
 
 def part(market: Market, bars: slice) -> Market:

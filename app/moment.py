@@ -40,7 +40,9 @@ class MomentMap:
     tracked : ndarray, shape (2,)
         Size of all levels. [base]
     open_interest : float
-        Of all exchanges, one side counted. [base]
+        Of all exchanges, one side counted, NaN where unknown. [base]
+    ties : bool
+        Whether levels and the rest of a side sum to it.
     last_price : float
         Last close, of ``candle_exchange``. [quote]
     candle_exchange : str
@@ -67,6 +69,7 @@ class MomentMap:
     parts: Mapping[str, Floats]
     tracked: Floats
     open_interest: float
+    ties: bool
     last_price: float
     candle_exchange: str
     measure: Measure
@@ -83,7 +86,12 @@ class MomentMap:
 
     @property
     def coverage(self) -> Floats:
-        """Share of the open interest whose liquidation price is known, shape (2,). [-]"""
+        """Share of the open interest whose liquidation price is known, shape (2,). [-]
+
+        NaN where levels do not tie to it.
+        """
+        if not self.ties:
+            return np.full(2, np.nan)
         if self.open_interest <= 0.0:
             return np.zeros(2)
         return self.tracked / self.open_interest
@@ -193,7 +201,9 @@ def moment_of(
     known = known_at(stored, time)
     books = {each.book.exchange: each.book.until(at) for each in known}
     levels = {exchange: _levels(book, since) for exchange, book in books.items()}
-    leading = max(books.values(), key=lambda book: book.open_interest[-1] * book.close[-1])
+    leading = max(
+        books.values(), key=lambda book: np.nan_to_num(book.open_interest[-1] * book.close[-1])
+    )
     leverages = leading.parameters.profile.leverage
     edges = grid_of(request, stored).edges
     return MomentMap(
@@ -208,6 +218,7 @@ def moment_of(
         },
         tracked=np.sum([book.ledger.held[-1] for book in books.values()], axis=0),
         open_interest=float(sum(book.open_interest[-1] for book in books.values())),
+        ties=all(book.parameters.ties for book in books.values()),
         last_price=float(leading.close[-1]),
         candle_exchange=leading.exchange,
         measure=request.measure,

@@ -66,7 +66,7 @@ def draw(heatmaps: Heatmaps, state: PageState, *, collecting: bool = False) -> P
         if not state.symbol:
             return empty_store_message(collecting=collecting)
         request = heatmap_request(heatmaps, state)
-        asked = asked_start(state, heatmaps.extent(state.symbol)[1])
+        asked = asked_start(state, _extent(heatmaps, state)[1])
         return picture(heatmaps.view(request), request, state, asked)
     except NoData as e:
         return no_data_message(_sentence(e), collecting=collecting)
@@ -89,7 +89,7 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
     ValueError
         If the range is not one.
     """
-    extent = heatmaps.extent(state.symbol)
+    extent = _extent(heatmaps, state)
     start, stop = visible_range(state, extent)
     low = high = None
     if state.zoom is not None:
@@ -108,6 +108,10 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
         price_low=low,
         price_high=high,
     )
+
+
+def _extent(heatmaps: Heatmaps, state: PageState) -> tuple[datetime, datetime]:
+    return heatmaps.extent(state.symbol, assumed=state.assumed().parameters)
 
 
 def _stored(chosen: Sequence[str], stored: Sequence[str]) -> tuple[str, ...]:

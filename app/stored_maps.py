@@ -22,11 +22,13 @@ def plain_grid(request: HeatmapRequest, markets: Sequence[MarketCoverage]) -> Gr
     bars of one interval over all of the range.
     """
     low, high = request.price_low, request.price_high
+    assumed = request.assumed().parameters
     if request.step is None or low is None or high is None:
         return None
     for market in markets:
         # A day later than the data, whose first bars may lack open interest.
-        first = book_start(market, request.history or request.start, warmup_days=0) + _DAY
+        window = request.history or request.start
+        first = book_start(market, window, 0, assumed) + _DAY
         if len(market.intervals) > 1 or request.step % market.intervals[0]:
             return None
         if not (first <= request.start and request.stop <= market.last):
@@ -64,10 +66,11 @@ def read_maps(
     grid = plain_grid(request, markets)
     if grid is None or request.measure != "notional":
         return None
-    parts, series = {}, []
+    parts, series, model = {}, [], request.assumed()
     for market in markets:
-        begin = book_start(market, request.history or request.start, warmup_days)
-        found = find_snapshots(store, market, begin, request.assumed(), grid.times, grid.edges)
+        window = request.history or request.start
+        begin = book_start(market, window, warmup_days, model.parameters)
+        found = find_snapshots(store, market, begin, model, grid.times, grid.edges)
         if found is None:
             return None
         series.append(found[0])

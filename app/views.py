@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import nan
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from ingest.store import Arrays
 
 LARGEST = 1500
 """Liquidations drawn; the rest are too small to see."""
+_LEAST_WEIGHT = 1e-300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +141,7 @@ def draw(
         data_stop=maps.data_stop,
         crossing_price=maps.crossing_price,
         assumed_margin=maps.assumed_margin,
-        ties=stored[0].book.parameters.closing != "none",
+        ties=heatmap.ties,
         simulated=maps.simulated,
         watermark=maps.watermark,
         positions=positions,
@@ -172,11 +174,15 @@ def _minutes(length: timedelta) -> str:
 
 
 def _weight(stored: StoredBook, times: Times) -> float:
-    """Return an exchange's open interest at the view's end, 0 if it has no candles. [quote]"""
+    """Return an exchange's open interest at the view's end, 0 if it has no candles. [quote]
+
+    Where it is unknown, it counts for less than any that is known.
+    """
     firsts = np.searchsorted(stored.candles.open_time, times[[0, -1]])
     if firsts[0] == firsts[1]:
         return 0.0
-    return float(stored.book.open_interest[firsts[1]] * stored.book.close[firsts[1] - 1])
+    held = stored.book.open_interest[firsts[1]] * stored.book.close[firsts[1] - 1]
+    return float(np.fmax(held, _LEAST_WEIGHT))
 
 
 def either_price(crossing_prices: Iterable[str]) -> str:
@@ -304,4 +310,5 @@ def figures_of(maps: Maps, stored: Sequence[StoredBook]) -> KeyFigures:
     heatmap = combine([_while_known(each, rasterise(each.book, moment, edges)) for each in stored])
     tracked, held = heatmap.tracked[:, 0], 2.0 * heatmap.open_interest[0]
     coverage = float(tracked.sum() / held) if held > 0.0 else 0.0
+    coverage = coverage if heatmap.ties else nan
     return key_figures(heatmap.active[:, :, 0], last_price, coverage)

@@ -1,5 +1,7 @@
 """The strip of figures that an analyst looks at first."""
 
+from math import isnan
+
 from dash import html
 from dash.development.base_component import Component
 
@@ -116,6 +118,8 @@ def _max_pain(figures: KeyFigures, digits: int) -> html.Div:
 
 
 def _coverage(coverage: float) -> html.Div:
+    if isnan(coverage):
+        return _cell("Coverage", "–", "unknown: not tied to open interest", "is-coverage")
     bar = html.Span(
         html.I(style={"left": "0", "width": percent(min(1.0, coverage))}), className="balance"
     )

@@ -28,7 +28,7 @@ from engine.rules import (
     bars_of,
     beginning,
     check_market,
-    check_takers,
+    check_needs,
     holders_of,
     tiers_of,
 )
@@ -50,7 +50,8 @@ class LevelBook:
     close : ndarray, shape (n,)
         Last price at the end of each bar. [quote]
     open_interest : ndarray, shape (n + 1,)
-        Before the first bar and at the end of each, unknown ones held. [base]
+        Before the first bar and at the end of each; unknown ones held, or NaN in a model that does
+        not follow it. [base]
     parameters : Parameters
         What was assumed.
     bars : Bars
@@ -203,6 +204,8 @@ class LevelBook:
         if bar == 0:
             return Before(np.datetime64("NaT", "us"), held, True)
         stop = self.open_time[bar - 1] + np.timedelta64(self.interval)
+        if not self.holders.follows:
+            return Before(stop, held, not np.isnan(held))
         # The change over a bar is flow only if open interest is known at both its ends. Where it
         # is a gap for another reason, it stays one whatever is said here.
         return Before(stop, held, not self.bars.gap[bar])
@@ -264,13 +267,15 @@ def build_book(market: Market, parameters: Parameters) -> LevelBook:
     single levels and takes the bars one by one instead.
     """
     check_market(market)
-    check_takers(market, parameters)
+    check_needs(market, parameters)
     before = beginning(market)
     bars, held = bars_of(market, parameters, before)
     tiers = tiers_of(market.margin, parameters, market.interval)
     holders = holders_of(tiers, parameters)
     death = np.empty((len(market), 2, tiers.point.size), np.int32)
-    ledger = empty_ledger(len(market), market.initial_open_interest, holders)
+    # What does not follow open interest has no pool of it.
+    pool = market.initial_open_interest if holders.follows else 0.0
+    ledger = empty_ledger(len(market), pool, holders)
     closings = NO_CLOSINGS
     if parameters.closing == "nearest":
         closings = run_nearest(bars, tiers, holders, ledger, death)

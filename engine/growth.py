@@ -71,7 +71,7 @@ class GrowingBook:
         book = self._book
         check_market(market)
         _check_follows(book, market)
-        bars, held = bars_of(market, book.parameters, book.last)
+        bars, held = bars_of(market, book.parameters, book.last, book.bars)
         columns: tuple[NDArray[Any], ...] = bars
         for rows, column in zip(self._bars, columns, strict=True):
             rows.extend(column)

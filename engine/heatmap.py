@@ -41,7 +41,9 @@ class Heatmap:
     tracked : ndarray, shape (2, columns)
         Size of all levels at the column's end, at any price. [base]
     open_interest : ndarray, shape (columns,)
-        Open interest at the column's end. [base]
+        Open interest at the column's end, NaN where unknown. [base]
+    ties : bool
+        Whether levels and the rest of a side sum to the open interest.
     measure : {"notional", "size"}
         Whether cells are size times liquidation price [quote], or size [base].
     """
@@ -56,10 +58,16 @@ class Heatmap:
     tracked: Floats
     open_interest: Floats
     measure: Measure = "notional"
+    ties: bool = True
 
     @property
     def coverage(self) -> Floats:
-        """Share of the open interest whose liquidation price is known, shape (2, columns). [-]"""
+        """Share of the open interest whose liquidation price is known, shape (2, columns). [-]
+
+        NaN where the levels do not tie to the open interest, so that nothing can be said.
+        """
+        if not self.ties:
+            return np.full(self.tracked.shape, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.open_interest > 0, self.tracked / self.open_interest, 0.0)
 
@@ -132,6 +140,7 @@ def rasterise(
         tracked=book.ledger.held[bars_by[1:]].T,
         open_interest=book.open_interest[bars_by[1:]],
         measure=measure,
+        ties=book.parameters.ties,
     )
 
 
@@ -213,6 +222,7 @@ def combine(heatmaps: Sequence[Heatmap]) -> Heatmap:
         tracked=total("tracked"),
         open_interest=total("open_interest"),
         measure=first.measure,
+        ties=all(heatmap.ties for heatmap in heatmaps),
     )
 
 

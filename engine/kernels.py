@@ -44,11 +44,13 @@ class Bars(NamedTuple):
     levered : ndarray, shape (n, 2)
         Share of a side's openings that is levered. [-]
     change : ndarray, shape (n,)
-        Change of open interest over the bar. [base]
+        Change of open interest over the bar; for a model that does not follow it, what might have
+        opened in the bar. [base]
     gap : ndarray of bool, shape (n,)
         Whether the change is not known to be flow.
     turned_over : ndarray, shape (n,)
-        Volume that is positions changing hands. [base]
+        Volume that is positions changing hands; for a model that does not follow open interest,
+        all that opens. [base]
     regime : ndarray of int32, shape (n,)
         Row of `Tiers` in force.
     """
@@ -106,6 +108,8 @@ class Holders(NamedTuple):
         How net openings, and turnover, are split into parts. [-]
     most_closed : float
         Share of a side that may close in a bar while positions open. [-]
+    follows : bool
+        Whether positions open and close with open interest; else they only open.
     """
 
     speed: tuple[float, ...]
@@ -115,6 +119,7 @@ class Holders(NamedTuple):
     net: tuple[float, ...]
     turned: tuple[float, ...]
     most_closed: float
+    follows: bool
 
     def kinds(self, tier: Indices, part: int) -> Indices:
         """Return the kinds that hold a part of tiers' levels."""
@@ -406,8 +411,10 @@ def book_side(
         liquidated += taken
         levels += ledger.tracked[bar + 1, side, kind]
     rest = ledger.pool[bar, side]
-    net = turned = 0.0
-    if bars.gap[bar]:
+    net = turned = closing = 0.0
+    if not holders.follows:
+        turned = bars.turned_over[bar]
+    elif bars.gap[bar]:
         rest += bars.change[bar] + liquidated
         closing, rest = max(-rest, 0.0), max(rest, 0.0)
     else:
@@ -512,3 +519,33 @@ def sum_crossed(
                     )
                 price = level_price(bars, tiers, bar, side, tier)
                 crossed[side, last] += size * tiers.weight[rules, tier] * price
+
+
+@njit(cache=True, nogil=True)
+def stands_out(values: Floats, first: int, window: int, rank: int) -> NDArray[np.bool_]:
+    """Return which values are among the largest of the ``window`` before them.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Not negative.
+    first : int
+        Values before this place are history only.
+    window : int
+        How many before a value it is compared with; with fewer, none stands out.
+    rank : int
+        A value stands out if fewer than that many of them are at least as large, and it is not 0.
+
+    Returns
+    -------
+    ndarray of bool, shape (n - first,)
+    """
+    found = np.zeros(values.size - first, np.bool_)
+    for i in range(max(first, window), values.size):
+        larger, place = 0, i - 1
+        while place >= i - window and larger < rank:
+            if values[place] >= values[i]:
+                larger += 1
+            place -= 1
+        found[i - first] = larger < rank and values[i] > 0.0
+    return found

@@ -1,7 +1,7 @@
 """Margin rules of an exchange, and the prices at which they close a position."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 LONG = 1
@@ -127,6 +127,12 @@ def liquidation_ratio(
     check_leverage(leverage, rules, notional)
     tier = liquidation_tier(leverage, side, rules, notional)
     return _ratio_in_tier(leverage, side, rules.closing_fee, notional, tier)
+
+
+def without_maintenance(rules: MarginRules) -> MarginRules:
+    """Return rules by which a position lasts until all its margin is lost."""
+    tiers = tuple(replace(tier, maintenance_rate=0.0, deduction=0.0) for tier in rules.tiers)
+    return replace(rules, tiers=tiers, closing_fee=0.0)
 
 
 def check_leverage(leverage: float, rules: MarginRules, notional: float) -> None:

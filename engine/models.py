@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from engine.book import LevelBook, build_book
 from engine.market import Market
 from engine.parameters import Parameters
-from engine.profiles import PROFILES
+from engine.profiles import PROFILES, parse_profile
 
 
 class LiquidationModel(Protocol):
@@ -68,6 +68,45 @@ MODELS = {
                 entry="auto",
                 profile=PROFILES["rooted"],
                 speeds="layered",
+            ),
+        ),
+        FlowModel(
+            "binance-standard",
+            "Rises of open interest, or of volume where it is unknown; levels last until touched",
+            Parameters(
+                opening="rises",
+                # What of the volume opens where open interest is unknown: as much as rises of it
+                # are of BTCUSDT's and ETHUSDT's volume on Binance (5 minutes, winter 2025/26).
+                turnover=0.04,
+                side_rule="symmetric",
+                closing="none",
+                entry="vwap",
+            ),
+        ),
+        FlowModel(
+            "volume-profile",
+            "Traded volume alone, no open interest and no maintenance margin; until touched",
+            Parameters(
+                opening="volume",
+                turnover=1.0,
+                side_rule="symmetric",
+                closing="none",
+                entry="vwap",
+                profile=parse_profile("10:1,25:1,50:1,100:1"),
+                maintenance=False,
+            ),
+        ),
+        FlowModel(
+            "coinglass-like",
+            "The largest openings of a day at 25x, 50x and 100x, until touched",
+            Parameters(
+                opening="bursts",
+                turnover=0.04,
+                side_rule="symmetric",
+                closing="none",
+                entry="hlc3",
+                profile=PROFILES["hot"],
+                maintenance=False,
             ),
         ),
         FlowModel(

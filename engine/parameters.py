@@ -10,16 +10,22 @@ SideRule = Literal["candle", "taker", "symmetric"]
 Closing = Literal["proportional", "nearest", "none"]
 Entry = Literal["close", "hlc3", "vwap", "spread", "auto"]
 Speeds = Literal["one", "two", "layered"]
+Opening = Literal["flow", "rises", "volume", "bursts"]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Assumptions of the models that follow open interest (docs/model.md, "One bar").
+    """Assumptions of all models (docs/model.md, "One bar" and "Models").
 
     Attributes
     ----------
+    opening : {"flow", "rises", "volume", "bursts"}
+        What opens levels: net flow and turnover, so that sides tie to open interest; rises of open
+        interest alone, or of the bar's volume where it is unknown; the bar's volume alone; or the
+        former only in bars where it stands out.
     turnover : float
-        Share of a bar's volume that is positions changing hands, in [0, 1]. [-]
+        Share of a bar's volume that is positions changing hands, in [0, 1]; where volume opens
+        levels, the share of it that does. [-]
     side_rule : {"candle", "taker", "symmetric"}
         Which share of a side's openings is levered: by the candle's direction, by the share of
         taker volume on that side, or all of it.
@@ -32,6 +38,9 @@ class Parameters:
         ``hlc3`` for bars of up to 10 minutes and ``spread`` for longer ones.
     profile : LeverageProfile or TurningLadder
         How levered openings spread over leverages.
+    maintenance : bool
+        Whether liquidation leaves the exchange's maintenance margin; else it comes when all margin
+        is lost, a leverage's reciprocal away from the entry price.
     reference_notional : float
         Entry notional of a position, which chooses the leverage tier; 0 is the first. [quote]
     speeds : {"one", "two", "layered"}
@@ -45,11 +54,13 @@ class Parameters:
         With speeds by leverage, the exponent γ of ``(leverage / 10) ** γ``, at least 0. [-]
     """
 
+    opening: Opening = "flow"
     turnover: float = 0.0
     side_rule: SideRule = "candle"
     closing: Closing = "proportional"
     entry: Entry = "close"
     profile: Profile = field(default_factory=lambda: PROFILES["classic"])
+    maintenance: bool = True
     reference_notional: float = 0.0
     speeds: Speeds = "one"
     slow_of_net: float = 0.5
@@ -77,6 +88,7 @@ class Parameters:
                 f"reference notional must not be negative, but is {self.reference_notional:g}"
             )
         for name, value, allowed in (
+            ("opening rule", self.opening, Opening),
             ("side rule", self.side_rule, SideRule),
             ("closing policy", self.closing, Closing),
             ("entry rule", self.entry, Entry),
@@ -91,3 +103,18 @@ class Parameters:
                 f"closing policy {self.closing} needs a model of one speed, such as turnover: with "
                 "several kinds of holders, each closes in proportion to what it holds"
             )
+        if not self.follows_interest and (self.speeds != "one" or self.closing != "none"):
+            raise ValueError(
+                f"opening rule {self.opening} needs one speed and closing policy none: it does not "
+                "follow open interest, so nothing says how much closes"
+            )
+
+    @property
+    def follows_interest(self) -> bool:
+        """Whether openings and closings come from open interest, which must then be known."""
+        return self.opening == "flow"
+
+    @property
+    def ties(self) -> bool:
+        """Whether levels and the rest of a side sum to the open interest."""
+        return self.follows_interest and self.closing != "none"

@@ -71,7 +71,8 @@ def build_reference(market: Market, parameters: Parameters) -> ReferenceBook:
     bars, _ = bars_of(market, parameters, beginning(market))
     tiers = tiers_of(market.margin, parameters, market.interval)
     holders = holders_of(tiers, parameters)
-    sides = [SideState(market.initial_open_interest) for _ in range(2)]
+    pool = market.initial_open_interest if holders.follows else 0.0
+    sides = [SideState(pool) for _ in range(2)]
     book = ReferenceBook([], [], [])
     for bar in range(len(market)):
         for side, state in enumerate(sides):
@@ -100,6 +101,8 @@ def _flow(
     state: SideState, bar: int, bars: Bars, holders: Holders, gone: float, policy: str
 ) -> tuple[float, float]:
     """Close what closes in a bar and return what opens, net and by turnover."""
+    if not holders.follows:
+        return 0.0, float(bars.turned_over[bar])
     held = state.tracked + state.pool
     net = float(bars.change[bar]) + gone
     if bars.gap[bar]:

@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.kernels import Bars, Floats, Holders, Ints, Tiers
+from engine.kernels import Bars, Floats, Holders, Ints, Tiers, stands_out
 from engine.margin import (
     SIDES,
     MarginRules,
     liquidation_ratio,
     liquidation_tier,
     ratio_by_margin,
+    without_maintenance,
 )
 from engine.market import Market
 from engine.parameters import Parameters
@@ -27,13 +28,17 @@ _LEAST_MARGIN = 1.25
 """Margin at the top of a turning ladder, at least, over the maintenance margin. [-]"""
 _MOST_CLOSED = 0.999
 """Share of a side that may close in a bar while positions open, with several kinds of holders."""
+_BURSTS = 6
+"""An opening stands out if it is one of so many largest of the day before."""
+_DAY = timedelta(days=1)
 
 
 class Before(NamedTuple):
     """What a bar needs to know of the one before it.
 
     ``stop`` is its end (NaT if there is none), ``open_interest`` the last known one [base], and
-    ``known`` whether it was known at the end of that bar.
+    ``known`` whether it was known at the end of that bar. A model that does not follow open
+    interest reads none of the latter two where ``open_interest`` is NaN.
     """
 
     stop: np.datetime64
@@ -63,11 +68,6 @@ def check_market(market: Market) -> None:
     for name, array in arrays.items():
         if array.shape != market.open_time.shape:
             raise ValueError(f"{name} has {array.size} values for {len(market)} bars")
-    if not market.initial_open_interest >= 0.0:
-        raise ValueError(
-            f"open interest before the first bar must be known and not negative, but is "
-            f"{market.initial_open_interest:g}"
-        )
     checks = (
         ("bars must ascend in time", market.open_time[1:] > market.open_time[:-1]),
         ("low must be positive", market.low > 0.0),
@@ -89,8 +89,13 @@ def _is_amount_or_unknown(market: Market) -> NDArray[np.bool_]:
     return ~((market.open_interest < 0.0) | np.isinf(market.open_interest))
 
 
-def check_takers(market: Market, parameters: Parameters) -> None:
-    """Raise ``ValueError`` if sides follow takers and no bar says what takers bought."""
+def check_needs(market: Market, parameters: Parameters) -> None:
+    """Raise ``ValueError`` if a market lacks what a model needs."""
+    if parameters.follows_interest and not market.initial_open_interest >= 0.0:
+        raise ValueError(
+            f"open interest before the first bar must be known and not negative, but is "
+            f"{market.initial_open_interest:g}"
+        )
     unknown = np.isnan(market.taker_buy_volume)
     if parameters.side_rule == "taker" and len(market) and unknown.all():
         raise ValueError(
@@ -103,9 +108,33 @@ def _is_range(market: Market) -> NDArray[np.bool_]:
     return (market.crossing_low > 0.0) & (market.crossing_high >= market.crossing_low)
 
 
-def bars_of(market: Market, parameters: Parameters, before: Before) -> tuple[Bars, Floats]:
-    """Return the kernels' bars, and the open interest of each with unknown ones held. [base]"""
-    held, change, gap = _flow(market, before)
+def bars_of(
+    market: Market, parameters: Parameters, before: Before, earlier: Bars | None = None
+) -> tuple[Bars, Floats]:
+    """Return the kernels' bars, and the open interest at the end of each. [base]
+
+    Parameters
+    ----------
+    market : Market
+        The bars.
+    parameters : Parameters
+        What is assumed.
+    before : Before
+        What the first of them needs to know of the one before it.
+    earlier : Bars, optional
+        What was made of the bars before the market's.
+
+    Notes
+    -----
+    Unknown open interest is the last known one for models that follow it, and NaN for others.
+    """
+    if parameters.follows_interest:
+        held, change, gap = _flow(market, before)
+        turned_over = parameters.turnover * market.volume
+    else:
+        held, gap = market.open_interest, ~_follows(market, before)
+        change = _openings(market, parameters, before)
+        turned_over = _standing_out(market, parameters, change, earlier)
     bars = Bars(
         entry=entry_points(market, parameters.entry),
         turn=_turn(market, parameters),
@@ -114,7 +143,7 @@ def bars_of(market: Market, parameters: Parameters, before: Before) -> tuple[Bar
         levered=levered_share(market, parameters.side_rule),
         change=change,
         gap=gap,
-        turned_over=parameters.turnover * market.volume,
+        turned_over=turned_over,
         regime=_regime(market),
     )
     return bars, held
@@ -175,12 +204,45 @@ def _flow(market: Market, before: Before) -> tuple[Floats, Floats, NDArray[np.bo
         np.maximum.accumulate(latest)
     ]
     change = np.diff(held, prepend=before.open_interest)
+    unknown_before = np.concatenate(([not before.known], unknown[:-1]))
+    return held, change, unknown | unknown_before | ~_follows(market, before)
+
+
+def _follows(market: Market, before: Before) -> NDArray[np.bool_]:
+    """Return which bars begin where the one before them ended; the very first one does, too."""
     stops = market.open_time + np.timedelta64(market.interval)
     follows = market.open_time == np.concatenate(([before.stop], stops[:-1]))
     if len(market) and np.isnat(before.stop):
         follows[0] = True
-    unknown_before = np.concatenate(([not before.known], unknown[:-1]))
-    return held, change, unknown | unknown_before | ~follows
+    return np.asarray(follows, np.bool_)
+
+
+def _openings(market: Market, parameters: Parameters, before: Before) -> Floats:
+    """Return what might open in each bar of a model that does not follow open interest. [base]
+
+    A rise over missing bars is not the bar's.
+    """
+    by_volume = parameters.turnover * market.volume
+    if parameters.opening == "volume":
+        return by_volume
+    rise = np.maximum(np.diff(market.open_interest, prepend=before.open_interest), 0.0)
+    known = ~np.isnan(rise) & _follows(market, before)
+    return np.where(known, rise, by_volume)
+
+
+def _standing_out(
+    market: Market, parameters: Parameters, openings: Floats, earlier: Bars | None
+) -> Floats:
+    """Return the openings, with rule ``bursts`` only those that stand out against a day. [base]
+
+    Compared with bars before it alone, so that nothing that comes later changes it.
+    """
+    if parameters.opening != "bursts":
+        return openings
+    window = max(_DAY // market.interval, _BURSTS)
+    known = np.empty(0) if earlier is None else earlier.change[-window:]
+    values = np.concatenate((known, openings))
+    return np.where(stands_out(values, known.size, window, _BURSTS), openings, 0.0)
 
 
 def after(market: Market, held: Floats, before: Before) -> Before:
@@ -222,6 +284,8 @@ def tiers_of(margin: tuple[MarginRules, ...], parameters: Parameters, interval: 
         raise ValueError("a market needs margin rules to have liquidation prices")
     points = len(_SPREAD) if entry_rule(parameters.entry, interval) == "spread" else 1
     profile, notional = parameters.profile, parameters.reference_notional
+    if not parameters.maintenance:
+        margin = tuple(without_maintenance(rules) for rules in margin)
     rows = [
         _ladder_row(_ladder(profile, rules, notional), rules, notional)
         if isinstance(profile, TurningLadder)
@@ -278,8 +342,8 @@ def _ladder(profile: TurningLadder, rules: MarginRules, notional: float) -> Turn
     """
     tier = rules.tier_at(notional)
     ladder = profile.up_to(tier.max_leverage)
-    highest = 1.0 / (_LEAST_MARGIN * (tier.maintenance_rate + rules.closing_fee))
-    return ladder if ladder.highest <= highest else replace(ladder, highest=highest)
+    least = _LEAST_MARGIN * (tier.maintenance_rate + rules.closing_fee)
+    return ladder if ladder.highest * least <= 1.0 else replace(ladder, highest=1.0 / least)
 
 
 def holders_of(tiers: Tiers, parameters: Parameters) -> Holders:
@@ -294,6 +358,7 @@ def holders_of(tiers: Tiers, parameters: Parameters) -> Holders:
             net=(1.0 - parameters.slow_of_net, parameters.slow_of_net),
             turned=(1.0 - parameters.slow_of_turnover, parameters.slow_of_turnover),
             most_closed=_MOST_CLOSED,
+            follows=True,
         )
     if parameters.speeds == "layered":
         return _layers(tiers, parameters)
@@ -305,6 +370,7 @@ def holders_of(tiers: Tiers, parameters: Parameters) -> Holders:
         net=(1.0,),
         turned=(1.0,),
         most_closed=1.0,
+        follows=parameters.follows_interest,
     )
 
 
@@ -322,4 +388,5 @@ def _layers(tiers: Tiers, parameters: Parameters) -> Holders:
         net=(1.0,),
         turned=(1.0,),
         most_closed=_MOST_CLOSED,
+        follows=True,
     )

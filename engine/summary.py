@@ -51,7 +51,8 @@ class KeyFigures:
     long_max_pain, short_max_pain : float or None
         Price bucket with most long notional below, most short notional above the price. [quote]
     coverage : float
-        Share of both sides' open interest whose liquidation price the map knows. [-]
+        Share of both sides' open interest whose liquidation price the map knows; NaN where its
+        levels do not tie to that. [-]
     """
 
     last_price: float
@@ -82,7 +83,7 @@ def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigure
     last_price : float
         Where the market is. [quote]
     coverage : float
-        Share of open interest that the levels are. [-]
+        Share of open interest that the levels are, NaN if unknown. [-]
 
     Notes
     -----

@@ -108,7 +108,19 @@ _COMMON = {
 def parameters(closings=("proportional", "nearest", "none")):
     """Draw assumptions of every kind; several speeds only where ``proportional`` is drawn from."""
     one = st.builds(Parameters, closing=st.sampled_from(closings), **_COMMON)
-    return one | several_speeds_only() if "proportional" in closings else one
+    drawn = one | several_speeds_only() if "proportional" in closings else one
+    return drawn | openings_only() if "none" in closings else drawn
+
+
+def openings_only():
+    """Draw assumptions that do not follow open interest."""
+    return st.builds(
+        Parameters,
+        closing=st.just("none"),
+        opening=st.sampled_from(["rises", "volume", "bursts"]),
+        maintenance=st.booleans(),
+        **_COMMON,
+    )
 
 
 def several_speeds_only():

@@ -11,7 +11,7 @@ from app.api.answers import Answer, Answers, piece
 from app.api.cursor import first_page, next_link, page_at
 from app.api.errors import RESPONSES
 from app.api.formats import bucket_middles, iso_times, rounded
-from app.api.meta import Meta, Sides, meta
+from app.api.meta import Meta, Shares, Sides, meta, shares
 from app.api.parameters import HeatmapQuery
 from app.heatmaps import StoredHeatmaps
 from app.request import MOST_COLUMNS, HeatmapRequest
@@ -53,8 +53,8 @@ class Snapshot(BaseModel):
     opened: Sides = Field(description="levels' size that was born in the column [base]")
     closed: Sides = Field(description="… that its holders closed [base]")
     liquidated: Sides = Field(description="… that was liquidated [base]")
-    open_interest: float = Field(description="one side counted [base]")
-    coverage: Sides = Field(description="levels / open interest [-]")
+    open_interest: float | None = Field(description="one side counted; null if unknown [base]")
+    coverage: Shares = Field(description="levels / open interest [-]")
     exchanges: dict[str, list[Level]] | None = Field(
         default=None, description="each exchange's part of the levels, where asked for"
     )
@@ -201,7 +201,7 @@ def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
                 for name in ("opened", "closed", "liquidated")
             },
             "open_interest": float(rounded(whole.open_interest[column], "size")),
-            "coverage": _pair(whole.coverage[:, column]),
+            "coverage": shares(whole.coverage[:, column]),
         }
         if parts:
             snapshot["exchanges"] = {name: next(part) for name, part in parts.items()}

@@ -19,6 +19,7 @@ from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
 from app.request import HeatmapRequest
+from engine.parameters import Parameters
 from engine.summary import Cluster
 from engine.version import engine_version
 from ingest.columns import Arrays
@@ -117,7 +118,7 @@ def _max_pain(heatmaps: StoredHeatmaps, query: MaxPainQuery) -> Answer:
     if query.symbol is not None:
         moments = [_moment(heatmaps, query, query.symbol, exchanges)]
     else:
-        markets = _mapped(heatmaps, exchanges)
+        markets = _mapped(heatmaps, exchanges, query.assumed().parameters)
         left_out = max(0, len(markets) - MOST_SYMBOLS)
         moments = list(_moments(heatmaps, query, list(markets.items())[:MOST_SYMBOLS]))
     rows = [_row(moment) for moment in moments]
@@ -128,11 +129,13 @@ def _max_pain(heatmaps: StoredHeatmaps, query: MaxPainQuery) -> Answer:
     )
 
 
-def _mapped(heatmaps: StoredHeatmaps, exchanges: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the symbols that can be mapped, and on which of the exchanges."""
+def _mapped(
+    heatmaps: StoredHeatmaps, exchanges: Sequence[str], assumed: Parameters
+) -> dict[str, tuple[str, ...]]:
+    """Return the symbols that a model can map, and on which of the exchanges."""
     found: dict[str, tuple[str, ...]] = dict.fromkeys(heatmaps.symbols(), ())
     for market in heatmaps.markets():
-        if market.open_interest_first is not None and market.exchange in (
+        if (market.is_mapped or not assumed.follows_interest) and market.exchange in (
             exchanges or (market.exchange,)
         ):
             found[market.symbol] += (market.exchange,)
@@ -151,7 +154,8 @@ def _moments(
 def _moment(
     heatmaps: StoredHeatmaps, query: MaxPainQuery, symbol: str, exchanges: tuple[str, ...]
 ) -> MomentMap:
-    time = query.time or heatmaps.extent(symbol, exchanges)[1]
+    assumed = query.assumed().parameters
+    time = query.time or heatmaps.extent(symbol, exchanges, assumed)[1]
     request = HeatmapRequest(
         symbol=symbol,
         start=time - max(RANGES.values()),

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from typing import Any, get_type_hints
 
+import numpy as np
 from pydantic import BaseModel, create_model
 
 from app.api.formats import iso
@@ -22,6 +23,19 @@ class Sides(BaseModel):
 
     long: float
     short: float
+
+
+class Shares(BaseModel):
+    """Shares of both sides; null where a model's levels do not tie to open interest."""
+
+    long: float | None
+    short: float | None
+
+
+def shares(coverage: Floats) -> dict[str, float | None]:
+    """Return the mapped shares of longs and shorts, shape (2,), as `Shares` describes."""
+    known = [None if np.isnan(share) else float(share) for share in coverage]
+    return dict(zip(("long", "short"), known, strict=True))
 
 
 def _types() -> dict[str, Any]:
@@ -46,7 +60,7 @@ class Origin(InForce):  # type: ignore[misc,valid-type]
     symbol: str
     price_bin_size: float
     units: dict[str, str]
-    coverage: Sides
+    coverage: Shares
     crossing_price: str
     assumed_margin: list[str]
     simulated: bool
@@ -93,7 +107,7 @@ def origin(
         **in_force(request),
         "symbol": found.symbol,
         "price_bin_size": bin_size(edges),
-        "coverage": {"long": float(coverage[0]), "short": float(coverage[1])},
+        "coverage": shares(coverage),
         "crossing_price": found.crossing_price,
         "assumed_margin": list(found.assumed_margin),
         "simulated": found.simulated,

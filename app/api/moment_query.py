@@ -60,7 +60,8 @@ class MomentQuery(MarketQuery, ModelQuery):
             If there can't be such price buckets; the message says what can.
         """
         exchanges = known_exchanges(self.names, heatmaps)
-        time = self.time or heatmaps.extent(self.symbol, exchanges)[1]
+        assumed = self.assumed().parameters
+        time = self.time or heatmaps.extent(self.symbol, exchanges, assumed)[1]
         request = HeatmapRequest(
             symbol=self.symbol,
             start=time - SHOWN,

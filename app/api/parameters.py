@@ -19,6 +19,7 @@ from app.errors import UnknownExchange
 from app.heatmaps import StoredHeatmaps
 from app.request import MOST_BUCKETS, MOST_COLUMNS, HeatmapRequest
 from engine.heatmap import Measure
+from engine.parameters import Parameters
 from engine.tiers import EXCHANGES
 from ingest.intervals import MONTH_SECONDS, SECONDS
 
@@ -158,7 +159,7 @@ class HeatmapQuery(SpanQuery, ModelQuery):
             If span and resolution don't fit; the message says what is the most.
         """
         exchanges = known_exchanges(self.names, heatmaps)
-        start, stop = span(self, heatmaps, exchanges)
+        start, stop = span(self, heatmaps, exchanges, self.assumed().parameters)
         step = INTERVALS[self.interval] if self.interval else None
         if step is not None:
             check_columns(stop - start, step, most)
@@ -203,10 +204,11 @@ def span(
     query: SpanQuery,
     heatmaps: StoredHeatmaps,
     exchanges: Sequence[str],
+    assumed: Parameters,
     length: timedelta = DEFAULT_SPAN,
 ) -> tuple[datetime, datetime]:
     """Return start and stop; the end of the data and ``length`` before it where left out."""
-    return span_within(query, *heatmaps.extent(query.symbol, exchanges), length)
+    return span_within(query, *heatmaps.extent(query.symbol, exchanges, assumed), length)
 
 
 def span_within(

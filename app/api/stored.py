@@ -61,7 +61,7 @@ class SymbolPart(Extent):
     """A symbol on one exchange."""
 
     exchange: str
-    mapped: bool = Field(description="whether open interest is stored, which maps are made of")
+    mapped: bool = Field(description="whether open interest is stored, which most models need")
 
 
 class SymbolRow(Extent):

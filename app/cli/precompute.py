@@ -96,7 +96,9 @@ def precompute(
     named = [name.strip().lower() for name in exchanges.split(",") if name.strip()]
     with _open(settings, lake) as store:
         stored = stored_markets(store) if lake is None else markets_of_lake(lake)
-        chosen = choose_markets(stored, symbol.upper(), named, str(lake or settings.database))
+        where = str(lake or settings.database)
+        assumed = common["model"].parameters
+        chosen = choose_markets(stored, symbol.upper(), named, assumed, where)
         jobs = [Job(market.exchange, market.symbol, **common) for market in chosen]
         if workers is None and lake is None and not scheduler:
             outcomes, failures = _compute_here(store, jobs)

@@ -82,7 +82,8 @@ def find_snapshots(
     # The coarsest one that fits has the fewest rows.
     for series in sorted(stored, key=lambda s: (s.interval, s.width), reverse=True):
         if _divides(series, question) and _is_current(store, series, market, begin, question):
-            return series, _read(store, series, question, times, edges)
+            ties = model.parameters.ties
+            return series, _read(store, series, question, times, edges, ties)
     return None
 
 
@@ -146,7 +147,7 @@ def _is_current(
 
 
 def _read(
-    store: Store, series: Series, question: _Question, times: Times, edges: Floats
+    store: Store, series: Series, question: _Question, times: Times, edges: Floats, ties: bool
 ) -> Heatmap:
     merged = round(question.width / series.width)
     cells = snapshots.cells(
@@ -182,6 +183,7 @@ def _read(
             ]
         ),
         open_interest=_at(column[at_end], totals["open_interest"][at_end], question.columns),
+        ties=ties,
     )
 
 

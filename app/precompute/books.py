@@ -35,8 +35,8 @@ def settled(inputs: Inputs) -> datetime:
     Later rows of both candles and open interest are stored, so that a sample which comes late
     does not change the past of a checkpoint. [UTC]
     """
-    assert inputs.market.open_interest_last is not None
-    return floor_to(min(inputs.extent.last, inputs.market.open_interest_last) - LATE, DAY)
+    last = inputs.market.open_interest_last or inputs.extent.last
+    return floor_to(min(inputs.extent.last, last) - LATE, DAY)
 
 
 def whole_book(store: Store, inputs: Inputs, model: FlowModel) -> Computed:
@@ -47,7 +47,7 @@ def whole_book(store: Store, inputs: Inputs, model: FlowModel) -> Computed:
     NoData
         If no bar has open interest, or only the last.
     """
-    market = load_market(store, _bars(store, inputs, inputs.begin))
+    market = load_market(store, _bars(store, inputs, inputs.begin), model.parameters)
     if not len(market):
         raise NoData(
             f"Open interest of {market.symbol} on {market.exchange} is known at the end of the "
@@ -69,7 +69,7 @@ def grown_book(store: Store, inputs: Inputs, model: FlowModel, kept: Checkpoint)
     growing = GrowingBook(stored.book)
     bars = _bars(store, inputs, kept.stop)
     known = replace(bars, initial_open_interest=stored.book.last.open_interest)
-    head, tail = _split(load_market(store, known), settled(inputs))
+    head, tail = _split(load_market(store, known, model.parameters), settled(inputs))
     new = None
     if len(head):
         stored = stored.extended(growing.append(head), head)

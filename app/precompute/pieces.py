@@ -83,7 +83,7 @@ def _check_size(columns: int, buckets: float, series: Series) -> None:
 
 
 def _cells(heatmap: Heatmap, known: np.ndarray) -> Arrays:
-    least = _DUST * np.maximum(heatmap.open_interest, 1e-300) * heatmap.edges[1:, None]
+    least = _DUST * np.fmax(heatmap.open_interest, 1e-300) * heatmap.edges[1:, None]
     held = (heatmap.active + heatmap.consumed > least) & known
     column, side, bucket = np.nonzero(held.transpose(2, 0, 1))
     return {

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from app.errors import NoData
 from app.history import book_start
+from app.market_choice import no_interest
 from app.precompute.books import Computed, grown_book, whole_book
 from app.precompute.inputs import Inputs, digests, find_inputs
 from app.precompute.jobs import Job, model_text
@@ -96,12 +97,10 @@ def make_plan(store: Store, market: MarketCoverage, job: Job) -> Plan:
     """
     # Read first: what is stored meanwhile then makes the result look older than it is.
     watermark = store.watermark((job.exchange,), job.symbol)
-    if market.open_interest_first is None:
-        raise NoData(
-            f"No open interest is stored for {job.symbol} on {job.exchange}, and the map is made "
-            f'of it. Load some with "liqheat ingest", for example Binance\'s metrics files.'
-        )
-    begin = book_start(market, job.start or market.first, job.warmup_days)
+    assumed = job.model.parameters
+    if assumed.follows_interest and market.open_interest_first is None:
+        raise no_interest(job.symbol, job.exchange)
+    begin = book_start(market, job.start or market.first, job.warmup_days, assumed)
     inputs = find_inputs(store, market, begin)
     _check_interval(job, timedelta(seconds=inputs.intervals.seconds))
     series, outdated = stored_series(store, job)

@@ -68,7 +68,12 @@ def nulls_of(market: Market, parameters: Parameters) -> Iterator[Null]:
     can only help a null.
     """
     plain = replace(
-        parameters, turnover=1.0, side_rule="symmetric", closing="proportional", speeds="one"
+        parameters,
+        opening="flow",
+        turnover=1.0,
+        side_rule="symmetric",
+        closing="proportional",
+        speeds="one",
     )
     layered = replace(plain, speeds="layered", layering=1.0)
     held = np.full(len(market), _HUGE * max(float(market.volume.sum()), _UNITS * len(market)))

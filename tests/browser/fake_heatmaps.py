@@ -50,7 +50,7 @@ class FakeHeatmaps:
     def exchanges(self, symbol):
         return [] if symbol not in PRICES else list(EXCHANGES)
 
-    def extent(self, symbol):
+    def extent(self, symbol, exchanges=(), assumed=None):
         if symbol not in PRICES:
             raise NoData(f'No data for {symbol} yet. Load some with "liqheat ingest PATH".')
         return START, STOP

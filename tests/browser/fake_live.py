@@ -24,7 +24,7 @@ class MovingHeatmaps(FakeHeatmaps):
         self.gate = None
         """While it is set to an event, pictures wait for it."""
 
-    def extent(self, symbol):
+    def extent(self, symbol, exchanges=(), assumed=None):
         super().extent(symbol)
         return START, self.stop
 

@@ -1,7 +1,6 @@
 """The map over time in CoinGlass's shape."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,12 +10,14 @@ from app.heatmaps import StoredHeatmaps
 from app.page_state import PageState
 from app.picture import heatmap_request
 from app.settings import Settings
-from engine.models import MODELS
 from tests.api import serving
 from tests.stores import add_market, memory_store
 
 RANGES = ("12h", "24h", "3d", "7d", "30d", "90d", "180d", "1y")
 HOLE = range(400, 460)
+
+LIKE = {"window": "3d", "model": "coinglass-like"}
+"""What the page shows where `model1` is asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_the_answer_has_its_clients_shape(client, route, window):
 
 def test_the_values_are_the_pages_own(client, heatmaps):
     for number, model, profile in (
-        ("model1", "turnover", ""),
+        ("model1", "coinglass-like", ""),
         ("model2", "turnover", "hot"),
         ("model3", "time-evolving", ""),
     ):
@@ -106,6 +107,8 @@ def test_the_values_are_the_pages_own(client, heatmaps):
         answer = found(client, f"heatmap/{number}", exchange="Bybit", range="3d")
         assert_allclose(matrix(answer["data"]), view.heatmap.active.sum(axis=0), atol=0.0051)
         assert answer["meta"]["model"] == model
+        assert answer["meta"]["answers_for"] == number
+        assert ("measured on its pictures" in answer["meta"]["mapping"]) == (number == "model1")
         edges = view.heatmap.edges
         assert_allclose(answer["data"]["y_axis"], (edges[1:] + edges[:-1]) / 2)
 
@@ -113,7 +116,7 @@ def test_the_values_are_the_pages_own(client, heatmaps):
 def test_the_candles_are_the_pages_own_and_their_volume_is_all_that_was_traded(
     client, heatmaps, store
 ):
-    state = PageState(symbol="BTCUSDT", exchanges=("binance",), window="3d")
+    state = PageState(symbol="BTCUSDT", exchanges=("binance",), **LIKE)
     view = heatmaps.view(heatmap_request(heatmaps, state))
     candles = found(client, range="3d")["data"]["price_candlesticks"]
     seconds = view.candles.open_time.astype("datetime64[s]").astype(int)
@@ -142,7 +145,7 @@ def test_unknown_quote_volume_is_volume_at_the_close(tmp_path):
 
 
 def test_a_column_without_candle_keeps_its_place_at_the_last_price(client, heatmaps):
-    view = heatmaps.view(heatmap_request(heatmaps, PageState(symbol="ETHUSDT", window="3d")))
+    view = heatmaps.view(heatmap_request(heatmaps, PageState(symbol="ETHUSDT", **LIKE)))
     columns = view.heatmap.active.shape[2]
     assert view.candles.open_time.size < columns
     answer = found(client, "aggregated-heatmap/model1", symbol="ETH", range="3d", exchange=None)
@@ -159,7 +162,7 @@ def test_a_column_without_candle_keeps_its_place_at_the_last_price(client, heatm
 
 def test_the_aggregated_map_is_the_sum_of_the_exchanges(client, heatmaps):
     both = found(client, "aggregated-heatmap/model1", symbol="BTC", range="3d")
-    state = PageState(symbol="BTCUSDT", window="3d")
+    state = PageState(symbol="BTCUSDT", **LIKE)
     request = heatmap_request(heatmaps, state)
     low, high = heatmaps.grid(request).low, heatmaps.grid(request).high
     alone = [
@@ -184,16 +187,6 @@ def test_the_meta_object_says_what_computed_it(client):
     assert meta["data_end"] == "2026-01-05T04:00:00Z"
     assert meta["interval_seconds"] == 300
     assert {"engine_version", "data_watermark", "units", "crossing_price"} <= set(meta)
-
-
-def test_the_first_model_is_the_one_made_after_it_once_there_is_one(store, tmp_path, monkeypatch):
-    like = replace(MODELS["time-evolving"], name="coinglass-like")
-    monkeypatch.setitem(MODELS, "coinglass-like", like)
-    with serving(store, tmp_path) as client:
-        first = found(client, "heatmap/model1")
-        assert first["meta"]["model"] == "coinglass-like"
-        assert first["data"] == found(client, "heatmap/model3")["data"]
-        assert found(client, "heatmap/model2")["meta"]["model"] == "turnover"
 
 
 @pytest.mark.parametrize(

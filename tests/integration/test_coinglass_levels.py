@@ -108,8 +108,10 @@ def test_the_map_tells_what_it_is_of(client):
     assert meta["time"] == meta["data_end"] == "2026-01-05T04:00:00Z"
     assert meta["opened_since"] == "2026-01-04T04:00:00Z"
     assert (meta["model"], meta["simulated"]) == ("turnover", False)
+    assert meta["answers_for"] is None
+    assert "default" in meta["mapping"]
     assert "no data of CoinGlass" in meta["note"]
-    assert 0.0 < meta["coverage"]["long"] <= 1.0
+    assert 0.0 < meta["coverage"]["long"] <= 1.0 + 1e-9
 
 
 @pytest.mark.parametrize("window", ["12h", "24h", "48h", "3d", "7d", "14d", "30d"])
@@ -135,6 +137,15 @@ def test_max_pain_is_the_maps_own_and_of_a_day_unless_told(client, heatmaps):
     assert row["long_max_pain_liq_level"] == pytest.approx(long.notional)
     assert row["short_max_pain_liq_price"] == pytest.approx(short.price)
     assert row["short_max_pain_liq_level"] == pytest.approx(short.notional)
+
+
+def test_a_pair_without_open_interest_has_a_heatmap_of_bursts_alone(client):
+    asked = {"exchange": "Binance", "symbol": "XRPUSDT", "range": "24h"}
+    meta = found(client, "heatmap/model1", **asked)["meta"]
+    assert meta["coverage"] == {"long": None, "short": None}
+    model3 = client.get("/api/futures/liquidation/heatmap/model3", params=asked)
+    assert model3.status_code == 404
+    assert "No open interest is stored for XRPUSDT" in model3.json()["msg"]
 
 
 def test_a_pair_without_open_interest_has_no_map(client):

@@ -70,7 +70,7 @@ def test_choices_are_taken(liqheat):
         rows = rows_of(store)
     ((_, exchange, symbol, text, seconds, bucket, bins),) = rows["snapshot_series"]
     assert (exchange, symbol, seconds, bucket, bins) == ("bybit", "BTCUSDT", 3600, 500.0, None)
-    assert text.startswith("time-evolving turnover=0.0 side_rule=symmetric closing=proportional")
+    assert text.startswith("time-evolving opening=flow turnover=0.0 side_rule=symmetric closing=")
     assert "profile=10.0:1.0 " in text
     assert len(rows["snapshot_pieces"]) == 1
 

@@ -11,7 +11,7 @@ from app.api.answers import Answer, Answers
 from app.api.coinglass.candles import Candlestick, column_candles
 from app.api.coinglass.envelope import Success, success
 from app.api.coinglass.meta import NOT_THEIRS
-from app.api.coinglass.models import CoinGlassModel, assumed
+from app.api.coinglass.models import CoinGlassModel, assumed, mapping
 from app.api.coinglass.parameters import CoinHeatmapQuery, PairHeatmapQuery
 from app.api.formats import aware, bucket_middles, rounded, unix_milliseconds
 from app.api.meta import meta
@@ -73,7 +73,7 @@ def page_request(
     symbol: str,
     exchanges: Sequence[str],
     window: str,
-    model: CoinGlassModel,
+    model: CoinGlassModel | None,
 ) -> HeatmapRequest:
     """Return what the page computes for the same choices."""
     state = PageState(
@@ -93,6 +93,7 @@ def _answer(heatmaps: StoredHeatmaps, request: HeatmapRequest, model: CoinGlassM
     candles, without = column_candles(view.candles, volumes, times)
     notes = {
         "answers_for": model,
+        "mapping": mapping(model),
         "note": NOT_THEIRS,
         "candle_exchange": view.candle_exchange,
         "columns_without_candle": without,

@@ -11,7 +11,6 @@ from app.api.answers import Answer, Answers
 from app.api.coinglass.envelope import Success, success
 from app.api.coinglass.heatmap import page_request
 from app.api.coinglass.meta import NOTIONAL, model_meta, moment_meta
-from app.api.coinglass.models import CoinGlassModel
 from app.api.coinglass.names import coins
 from app.api.coinglass.parameters import CoinMapQuery, MaxPainQuery, PairMapQuery
 from app.api.coinglass.texts import number_texts, plain
@@ -23,9 +22,6 @@ from app.moment import MomentMap
 from app.request import HeatmapRequest
 from app.stored_book import time64
 from engine.summary import Cluster
-
-_MODEL: CoinGlassModel = "model1"
-"""Whose assumptions hold where no model can be asked for."""
 
 _DIGITS = 10  # of a price that is computed; what follows is noise
 
@@ -87,7 +83,7 @@ def add_level_routes(router: APIRouter, heatmaps: StoredHeatmaps, answers: Answe
 def _levels(heatmaps: StoredHeatmaps, query: CoinMapQuery | PairMapQuery) -> Answer:
     symbol, exchanges = query.stored(heatmaps)
     request, moment = _moment(heatmaps, symbol, exchanges, query.window)
-    return Answer(document=lambda: success(_by_price(moment), moment_meta(request, moment, _MODEL)))
+    return Answer(document=lambda: success(_by_price(moment), moment_meta(request, moment, None)))
 
 
 def _max_pain(heatmaps: StoredHeatmaps, query: MaxPainQuery) -> Answer:
@@ -115,7 +111,7 @@ def _moment(
     heatmaps: StoredHeatmaps, symbol: str, exchanges: Sequence[str], window: str
 ) -> tuple[HeatmapRequest, MomentMap]:
     """Return the map of what was opened in the window that ends with the data."""
-    request = page_request(heatmaps, symbol, exchanges, window, _MODEL)
+    request = page_request(heatmaps, symbol, exchanges, window, None)
     return request, heatmaps.moment(request, request.stop, since=request.start)
 
 
@@ -155,7 +151,7 @@ def _pain_meta(
     found: dict[str, tuple[HeatmapRequest, MomentMap]], watermark: str
 ) -> dict[str, Any]:
     request, _ = next(iter(found.values()))
-    return model_meta(request, _MODEL) | {
+    return model_meta(request, None) | {
         "definition": "long pain lies below the price, short pain above it",
         "units": {"price": "quote currency", "level": NOTIONAL},
         "simulated": any(moment.simulated for _, moment in found.values()),

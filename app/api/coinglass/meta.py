@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.api.coinglass.models import CoinGlassModel
+from app.api.coinglass.models import CoinGlassModel, mapping
 from app.api.formats import iso
-from app.api.meta import in_force
+from app.api.meta import in_force, shares
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
 from app.request import HeatmapRequest
@@ -22,21 +22,21 @@ NOT_THEIR_LIQUIDATIONS = (
 NOTIONAL = "quote currency, read as USD"
 
 
-def model_meta(request: HeatmapRequest, answers_for: CoinGlassModel) -> dict[str, Any]:
+def model_meta(request: HeatmapRequest, answers_for: CoinGlassModel | None) -> dict[str, Any]:
     """Return what was assumed."""
     return {
         "note": NOT_THEIRS,
         "answers_for": answers_for,
+        "mapping": mapping(answers_for),
         **in_force(request),
         "engine_version": engine_version(),
     }
 
 
 def moment_meta(
-    request: HeatmapRequest, moment: MomentMap, answers_for: CoinGlassModel
+    request: HeatmapRequest, moment: MomentMap, answers_for: CoinGlassModel | None
 ) -> dict[str, Any]:
     """Return what a map at one moment was computed from, and how."""
-    long, short = moment.coverage.tolist()
     return model_meta(request, answers_for) | {
         "symbol": moment.symbol,
         "exchanges": list(moment.levels),
@@ -44,7 +44,7 @@ def moment_meta(
         "opened_since": iso(time64(request.start)),
         "price_range": [float(moment.edges[0]), float(moment.edges[-1])],
         "units": {"price": "quote currency", "level": NOTIONAL},
-        "coverage": {"long": long, "short": short},
+        "coverage": shares(moment.coverage),
         "crossing_price": moment.crossing_price,
         "assumed_margin": list(moment.assumed_margin),
         "simulated": moment.simulated,

@@ -3,20 +3,31 @@
 from typing import Literal
 
 from app.assumptions import Assumptions
-from engine.models import MODELS
 
 CoinGlassModel = Literal["model1", "model2", "model3"]
 
-LIKE = "coinglass-like"
-"""The model made after the first of CoinGlass's; it answers as soon as there is one."""
-
-_ASSUMED: dict[CoinGlassModel, Assumptions] = {
-    "model1": Assumptions(model="turnover"),
-    "model2": Assumptions(model="turnover", profile="hot"),
-    "model3": Assumptions(model="time-evolving"),
+_ASSUMED: dict[CoinGlassModel | None, tuple[Assumptions, str]] = {
+    None: (Assumptions(), "this program's default, since this route names none of their models"),
+    "model1": (
+        Assumptions(model="coinglass-like"),
+        "emulates what Model 1 paints, as measured on its pictures",
+    ),
+    "model2": (
+        Assumptions(model="turnover", profile="hot"),
+        "a choice of this program's; Model 2 has not been measured",
+    ),
+    "model3": (
+        Assumptions(model="time-evolving"),
+        "a choice of this program's; Model 3 has not been measured",
+    ),
 }
 
 
-def assumed(name: CoinGlassModel) -> Assumptions:
-    """Return what is assumed under a model's name there."""
-    return Assumptions(model=LIKE) if name == "model1" and LIKE in MODELS else _ASSUMED[name]
+def assumed(name: CoinGlassModel | None) -> Assumptions:
+    """Return what is assumed under a model's name there, and where none can be asked for."""
+    return _ASSUMED[name][0]
+
+
+def mapping(name: CoinGlassModel | None) -> str:
+    """Return how that model came to answer."""
+    return _ASSUMED[name][1]

@@ -24,16 +24,18 @@ ROOT = Path(__file__).resolve().parents[3]
 SET = {
     "profile": "turning:100",
     "side_rule": "taker",
+    "opening": "rises",
+    "maintenance": False,
     "turnover": 0.25,
     "slow_of_net": 0.125,
     "slow_of_turnover": 0.0625,
     "speed_ratio": 1e-05,
     "layering": 2.0,
-    "closing": "nearest",
+    "closing": "none",
     "entry": "spread",
     "margin": 5e6,
 }
-"""A value of each, none of them a model's own."""
+"""A value of each, none of them the own one of the model below."""
 ONE_SPEED = {"model": "turnover", **SET}
 SPEEDS = {"speeds"}
 """What makes a model the one that it is, so nobody changes it."""

@@ -15,8 +15,13 @@ for module in list(sys.modules.values()):
     print(getattr(module, "__file__", None))
 """
 
-# They hold no code, or only names.
-NOT_COUNTED = {"app/__init__.py", "components/__init__.py", "ingest/__init__.py"}
+# They hold no code, only names, or only what is said where nothing can be computed.
+NOT_COUNTED = {
+    "app/__init__.py",
+    "app/market_choice.py",
+    "components/__init__.py",
+    "ingest/__init__.py",
+}
 
 
 def test_every_module_that_computes_them_counts():
