@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from app.assumptions import Assumptions
 from app.heatmaps import StoredHeatmaps
 from app.settings import Settings
 from app.validate.lines import LinesFile, read_lines
@@ -16,7 +17,7 @@ from app.validate.zones import Reach
 from ingest.store import Store
 from tests.observed import COLD, COVERED, HOT, NOON, STEP, add_quiet_market, position, see
 
-TERMS = Terms("BTCUSDT", ("hyperliquid",), "turnover", users=7)
+TERMS = Terms("BTCUSDT", ("hyperliquid",), Assumptions(model="turnover"), users=7)
 SEEN = NOON + timedelta(minutes=4)
 LATER = NOON + timedelta(minutes=50)
 
@@ -276,7 +277,9 @@ def test_positions_that_the_map_knows_are_told_from_blind_guesses(store, tmp_pat
 
 def test_the_reach_is_the_readers(store, tmp_path):
     see(store, position("a", 1, HOT[1][0], SEEN), position("b", 1, HOT[1][6], SEEN))
-    terms = Terms("BTCUSDT", ("hyperliquid",), "turnover", reach=Reach(0.05, 0.02), users=7)
+    terms = Terms(
+        "BTCUSDT", ("hyperliquid",), Assumptions(model="turnover"), reach=Reach(0.05, 0.02), users=7
+    )
     lines = compared(store, tmp_path, LATER, terms=terms)
     results = {one.liquidation_price: one for one in of_kind(lines, "position")}
     assert results[HOT[1][0]].result == "outside"
@@ -296,7 +299,9 @@ def test_what_the_map_knows_is_told_from_where_the_price_has_been(tmp_path):
     market = {"exchange": "hyperliquid", "symbol": "BTCUSDT"}
     prices = dict.fromkeys(("open", "high", "low", "close"), price)
     ends = first + np.arange(14) * np.timedelta64(STEP)
-    terms = Terms("BTCUSDT", ("hyperliquid",), "turnover", reach=Reach(0.2, 0.035), users=7)
+    terms = Terms(
+        "BTCUSDT", ("hyperliquid",), Assumptions(model="turnover"), reach=Reach(0.2, 0.035), users=7
+    )
     with Store.open(":memory:") as store:
         store.add_candles(
             market | {"interval": STEP, "open_time": times, "volume": volume} | prices
