@@ -130,5 +130,5 @@ def next_link(path: str, query: BaseModel, cursor: str | None) -> str | None:
     """Return the address of the next page, None after the last."""
     if cursor is None:
         return None
-    asked = query.model_dump(mode="json", exclude_defaults=True, exclude={"cursor"})
+    asked = query.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"cursor"})
     return f"{path}?{urlencode(asked | {'cursor': cursor})}"

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from app.api import heatmap, max_pain, moment
+from app.api.parameters import parameter_name
+from app.assumptions import Assumptions
 from app.request import MOST_BUCKETS, MOST_COLUMNS
 from app.settings import Settings, variable
 
@@ -197,6 +199,8 @@ def told_routes():
                 for cells in rows
                 for name in names(cells[0])
             }
+            if "[assumptions](#assumptions)" in section:
+                told[heading[1]] |= dict.fromkeys(map(parameter_name, Assumptions.model_fields))
         else:
             for cells in table_rows(section):
                 if route := re.match(r"`GET (/\S*)`", cells[0]):

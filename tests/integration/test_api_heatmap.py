@@ -267,6 +267,15 @@ def test_the_series_tells_flows_and_coverage(client, view):
     assert total == pytest.approx(view.heatmap.active[0, :, -1].sum(), abs=1.0)
 
 
+def test_all_pages_of_a_walk_assume_the_same(client):
+    first = get(client, "heatmap-timeseries", leverage_weights="10:1", turnover=0.5, limit=2)
+    second = client.get(first.links["next"]["url"])
+    assert second.status_code == 200, second.text
+    told = [page.json()["meta"] for page in (first, second)]
+    for meta in told:
+        assert (meta["leverage_weights"], meta["turnover"]) == ("10:1", 0.5)
+
+
 def test_an_assumption_changes_the_map_and_is_told(client):
     own = found(client, "heatmap", model="turnover")
     half = found(client, "heatmap", model="turnover", turnover=0.5, margin=1e6)
