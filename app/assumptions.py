@@ -13,7 +13,7 @@ from pydantic import (
     field_validator,
 )
 
-from engine.models import DEFAULT_MODEL, MODELS, FlowModel, find_model
+from engine.models import DEFAULT_MODEL, MODELS, FlowModel, find_model, members_of
 from engine.parameters import Closing, Entry, Opening, Parameters, SideRule
 from engine.profiles import PROFILES, parse_profile
 
@@ -34,6 +34,12 @@ def _known_model(name: str) -> str:
 def _known_profile(text: str | None) -> str | None:
     if text:
         parse_profile(text)
+    return text
+
+
+def _known_members(text: str | None) -> str | None:
+    if text:
+        members_of(text)
     return text
 
 
@@ -65,6 +71,11 @@ class Assumptions(BaseModel):
         max_length=1000,
     )
     side_rule: SideRule | None = _own("which share of a side's openings is levered")
+    members: Annotated[str | None, AfterValidator(_known_members)] = _own(
+        "of model ensemble, the models of which it is the mean, with weights, like "
+        "two-speed:2,layered:1",
+        max_length=1000,
+    )
     opening: Opening | None = _own(
         "what opens levels: flow of open interest, its rises, volume, or the bursts of these; all "
         "but flow need closing none"

@@ -12,7 +12,7 @@ from app.markets import load_market, part
 from app.request import HeatmapRequest
 from app.stored_book import StoredBook, build_stored, from_bytes, to_bytes
 from app.version import program_version
-from engine.growth import GrowingBook
+from engine.ensemble import growing
 from engine.models import FlowModel
 from ingest.coverage import MarketCoverage
 from ingest.intervals import BarIntervals
@@ -128,13 +128,13 @@ class Books:
             return None
         # The first bar stands; it tells whether the next one's change is known.
         known = not np.isnan(bars.open_interest[0])
-        book = replace(standing.book, last=standing.book.last._replace(known=known))
+        book = standing.book.ending(known=known)
         market_of_all = load_market(
             self._store, replace(bars, initial_open_interest=0.0), book.parameters
         )
         new = part(market_of_all, slice(1, None))
         try:
-            return standing.extended(GrowingBook(book).append(new), new)
+            return standing.extended(growing(book).append(new), new)
         except ValueError:  # margin rules have changed, or else computing it whole says it better
             return None
 

@@ -23,7 +23,6 @@ from app.views import (
     draw_maps,
     figures_of,
     grid_of,
-    level_range,
     told_span,
 )
 from components.view import HeatmapView
@@ -147,7 +146,7 @@ class StoredHeatmaps:
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""
-        ranges = [level_range(stored.book) for stored in self._stored(request)]
+        ranges = [stored.book.price_range() for stored in self._stored(request)]
         return min(low for low, _ in ranges), max(high for _, high in ranges)
 
     def watermark(self, symbol: str | None = None) -> str:

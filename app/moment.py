@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from app.request import HeatmapRequest
 from app.stored_book import StoredBook, time64
 from app.views import either_price, grid_of
-from engine.book import LevelBook, OpenLevels
+from engine.book import OpenLevels
+from engine.ensemble import Book
 from engine.heatmap import Measure
 from engine.kernels import Floats
 from engine.summary import Cluster, max_pain, risk_edges
@@ -216,7 +217,7 @@ def moment_of(
             exchange: _drawn(each, edges, len(leverages), request.measure)
             for exchange, each in levels.items()
         },
-        tracked=np.sum([book.ledger.held[-1] for book in books.values()], axis=0),
+        tracked=np.sum([book.held[-1] for book in books.values()], axis=0),
         open_interest=float(sum(book.open_interest[-1] for book in books.values())),
         ties=all(book.parameters.ties for book in books.values()),
         last_price=float(leading.close[-1]),
@@ -230,7 +231,7 @@ def moment_of(
     )
 
 
-def _levels(book: LevelBook, since: datetime | None) -> OpenLevels:
+def _levels(book: Book, since: datetime | None) -> OpenLevels:
     levels = book.open_levels()
     if since is None:
         return levels

@@ -5,7 +5,7 @@ import logging
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from app.stored_shapes import check_arrays
 from components.view import Candles
 from engine.book import LevelBook
+from engine.ensemble import Book, EnsembleBook
 from engine.frontier_kernel import Closings
 from engine.kernels import Bars, Ledger, Tiers
 from engine.market import Market
-from engine.models import LiquidationModel
+from engine.models import LiquidationModel, members_of
 from engine.parameters import Parameters
 from engine.rules import Before, holders_of
 from ingest.coverage import MarketCoverage
@@ -45,7 +46,7 @@ class StoredBook:
 
     Attributes
     ----------
-    book : LevelBook
+    book : LevelBook or EnsembleBook
         The model's result.
     candles : Candles
         Last-price candles of the same bars.
@@ -55,7 +56,7 @@ class StoredBook:
         Whether its leverage tiers stand in for unknown ones.
     """
 
-    book: LevelBook
+    book: Book
     candles: Candles
     marked: NDArray[np.bool_]
     assumed_margin: bool
@@ -85,7 +86,7 @@ class StoredBook:
         candles = Candles(*(getattr(self.candles, name)[bars] for name in _CANDLES))
         return replace(self, book=book, candles=candles, marked=self.marked[bars])
 
-    def extended(self, book: LevelBook, market: Market) -> "StoredBook":
+    def extended(self, book: Book, market: Market) -> "StoredBook":
         """Return it with a book that has grown by the bars of a market."""
         columns = (market.open_time, market.open, market.high, market.low, market.close)
         known = (getattr(self.candles, name) for name in _CANDLES)
@@ -136,6 +137,33 @@ def from_bytes(content: bytes, market: MarketCoverage, parameters: Parameters) -
 
 
 def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> StoredBook:
+    return StoredBook(
+        book=_read_book(arrays, market, parameters),
+        candles=Candles(*(arrays[f"candles_{name}"] for name in _CANDLES)),
+        marked=arrays["marked"],
+        assumed_margin=bool(arrays["assumed_margin"]),
+    )
+
+
+def _read_book(arrays: Any, market: MarketCoverage, parameters: Parameters) -> Book:
+    if not parameters.members:
+        return _read_levels(arrays, market, parameters, "")
+    members = members_of(parameters.members)
+    return EnsembleBook(
+        parameters=parameters,
+        parts=tuple(
+            _read_levels(arrays, market, model.parameters, f"{model.name}_") for model, _ in members
+        ),
+        shares=tuple(share for _, share in members),
+    )
+
+
+def _read_levels(
+    every: Mapping[str, Any], market: MarketCoverage, parameters: Parameters, prefix: str
+) -> LevelBook:
+    """Return one model's book, whose own arrays have names with a prefix."""
+    own = {name.removeprefix(prefix): every[name] for name in every if name.startswith(prefix)}
+    arrays = {**every, **own}
     parts: dict[str, Any] = {
         name: part(*(arrays[f"{name}_{field}"] for field in part._fields))
         for name, part in _PARTS.items()
@@ -143,7 +171,7 @@ def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> Stored
     holders = holders_of(parts["tiers"], parameters)
     check_arrays(arrays, holders)
     open_interest, known = arrays["last"]
-    book = LevelBook(
+    return LevelBook(
         exchange=market.exchange,
         symbol=market.symbol,
         interval=timedelta(microseconds=int(arrays["interval"])),
@@ -156,25 +184,28 @@ def _read(arrays: Any, market: MarketCoverage, parameters: Parameters) -> Stored
         last=Before(arrays["last_stop"][()], float(open_interest), bool(known)),
         **parts,
     )
-    return StoredBook(
-        book=book,
-        candles=Candles(*(arrays[f"candles_{name}"] for name in _CANDLES)),
-        marked=arrays["marked"],
-        assumed_margin=bool(arrays["assumed_margin"]),
-    )
 
 
 def _arrays(stored: StoredBook) -> Iterator[tuple[str, NDArray[Any]]]:
     book = stored.book
+    yield "marked", stored.marked
+    yield "assumed_margin", np.array(stored.assumed_margin)
+    for name in _CANDLES:
+        yield f"candles_{name}", getattr(stored.candles, name)
+    if not isinstance(book, EnsembleBook):
+        yield from _levels(book)
+        return
+    members = members_of(book.parameters.members)
+    for (model, _), part in zip(members, book.parts, strict=True):
+        yield from ((f"{model.name}_{name}", array) for name, array in _levels(part))
+
+
+def _levels(book: LevelBook) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "open_interest", book.open_interest
     yield "death", book.death
     yield "interval", np.array(book.interval // timedelta(microseconds=1))
     yield "last_stop", np.array(book.last.stop)
     yield "last", np.array([book.last.open_interest, book.last.known], np.float64)
-    yield "marked", stored.marked
-    yield "assumed_margin", np.array(stored.assumed_margin)
-    for name in _CANDLES:
-        yield f"candles_{name}", getattr(stored.candles, name)
     for name, part in _PARTS.items():
         for field in part._fields:
             yield f"{name}_{field}", getattr(getattr(book, name), field)

@@ -10,7 +10,7 @@ import numpy as np
 from app.request import MOST_BUCKETS, HeatmapRequest
 from app.stored_book import LASTING, StoredBook, time64
 from components.view import Candles, HeatmapView, Liquidations, Positions
-from engine.book import LevelBook
+from engine.ensemble import Book
 from engine.grid import price_edges, shown_range, step_edges, time_edges, width_edges
 from engine.heatmap import Heatmap, combine, rasterise
 from engine.kernels import Floats
@@ -154,7 +154,7 @@ def _leading(stored: Sequence[StoredBook], times: Times) -> StoredBook:
     return max(stored, key=lambda each: _weight(each, times))
 
 
-def _times(request: HeatmapRequest, books: Sequence[LevelBook]) -> Times:
+def _times(request: HeatmapRequest, books: Sequence[Book]) -> Times:
     """Return column edges of whole bars, no farther than the data go."""
     interval = max((book.interval for book in books), default=timedelta(minutes=1))
     start = max(time64(request.start), min(book.open_time[0] for book in books))
@@ -202,13 +202,6 @@ def _while_known(stored: StoredBook, heatmap: Heatmap) -> Heatmap:
         tracked=heatmap.tracked * known,
         open_interest=heatmap.open_interest * known,
     )
-
-
-def level_range(book: LevelBook) -> tuple[float, float]:
-    """Return prices between which every level of a book lies. [quote]"""
-    entry, ratios = book.bars.entry, book.price_ratios()
-    low, high = entry.min() * min(ratios), entry.max() * max(ratios)
-    return max(float(low) * (1 - 1e-9), 0.0), float(high) * (1 + 1e-9)
 
 
 def _candles(candles: Candles, times: Times) -> Candles:
@@ -290,7 +283,7 @@ def _gaps(
     """
     book = stored.book
     ends = book.open_time + np.timedelta64(book.interval)
-    runs = np.flatnonzero(np.diff(book.bars.gap, prepend=False, append=False)).reshape(-1, 2)
+    runs = np.flatnonzero(np.diff(book.gap, prepend=False, append=False)).reshape(-1, 2)
     spans = [(ends[begin - 1] if begin else stored.start, ends[end - 1]) for begin, end in runs]
     for start, stop in [*spans, (stored.stop, last)]:
         if max(start, first) < min(stop, last):

@@ -1,5 +1,6 @@
 """The level book: the engine's result, of which every picture is a view."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 
@@ -95,6 +96,20 @@ class LevelBook:
         """End of the last bar. [UTC]"""
         return self.last.stop
 
+    @property
+    def gap(self) -> NDArray[np.bool_]:
+        """Which bars' flow is not known, shape (n,)."""
+        return self.bars.gap
+
+    @property
+    def held(self) -> Floats:
+        """Size of all levels before the first bar and after each, shape (n + 1, 2). [base]"""
+        return self.ledger.held
+
+    def ending(self, *, known: bool) -> "LevelBook":
+        """Return it, told whether open interest is known at the end of the last bar."""
+        return replace(self, last=self.last._replace(known=known))
+
     def until(self, time: np.datetime64) -> "LevelBook":
         """Return the book as it stood at a moment: of the bars that had ended by then.
 
@@ -159,11 +174,12 @@ class LevelBook:
         ratio += self.tiers.base[rules, side, tier]
         return np.asarray(self.bars.entry[bar, self.tiers.point[tier]] * ratio)
 
-    def price_ratios(self) -> tuple[float, float]:
-        """Return bounds of liquidation price over entry price. [-]"""
+    def price_range(self) -> tuple[float, float]:
+        """Return prices between which every level lies, of at least one bar. [quote]"""
         turns = np.array([self.bars.turn.min(initial=1.0), 1.0])
         ratio = self.tiers.base[..., None] + self.tiers.slope[..., None] * turns
-        return float(ratio.min()), float(ratio.max())
+        low = float(self.bars.entry.min() * ratio.min())
+        return max(low * (1 - 1e-9), 0.0), float(self.bars.entry.max() * ratio.max()) * (1 + 1e-9)
 
     def size(self, bar: Indices, side: Indices, tier: Indices, bars: int | Indices) -> Floats:
         """Return what proportional closing left of levels after so many bars of the book. [base]
@@ -245,6 +261,17 @@ class OpenLevels:
     def notional(self) -> Floats:
         """Size times liquidation price. [quote]"""
         return self.size * self.price
+
+    @classmethod
+    def joined(cls, parts: Iterable["OpenLevels"]) -> "OpenLevels":
+        """Return the levels of several, one after the other."""
+        every = list(parts)
+        return cls(
+            **{
+                each.name: np.concatenate([getattr(part, each.name) for part in every])
+                for each in fields(cls)
+            }
+        )
 
     def where(self, chosen: NDArray[np.bool_]) -> "OpenLevels":
         """Return the chosen levels."""

@@ -1,14 +1,15 @@
 """Pictures of a level book: notional or size by time and price."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.book import LevelBook
+from engine.ensemble import Book, EnsembleBook
 from engine.kernels import Floats, Ints
 from engine.market import Times
 from engine.raster_kernel import Grid, accumulate, draw_closings, draw_levels
@@ -73,7 +74,7 @@ class Heatmap:
 
 
 def rasterise(
-    book: LevelBook,
+    book: Book,
     times: Times,
     edges: Floats,
     measure: Measure = "notional",
@@ -83,8 +84,8 @@ def rasterise(
 
     Parameters
     ----------
-    book : LevelBook
-        From `engine.book.build_book`.
+    book : LevelBook or EnsembleBook
+        From a model's ``build_book``; an ensemble's picture is the mean of its parts' pictures.
     times : ndarray of datetime64, shape (columns + 1,)
         Edges of the columns, ascending. A bar belongs to the column in which it *ends*
         (``times[c] < end <= times[c + 1]``), so no column shows what was not yet known. [UTC]
@@ -103,6 +104,9 @@ def rasterise(
         If the edges do not ascend, or buckets differ in width.
     """
     times, edges = _checked(times, edges)
+    if isinstance(book, EnsembleBook):
+        drawn = [rasterise(part, times, edges, measure, lasting) for part in book.parts]
+        return _mean(drawn, book)
     columns, buckets = times.size - 1, edges.size - 1
     ends = book.open_time + np.timedelta64(book.interval)
     bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
@@ -224,6 +228,17 @@ def combine(heatmaps: Sequence[Heatmap]) -> Heatmap:
         measure=first.measure,
         ties=all(heatmap.ties for heatmap in heatmaps),
     )
+
+
+def _mean(heatmaps: Sequence[Heatmap], book: EnsembleBook) -> Heatmap:
+    """Return an ensemble's heatmap from those of its parts, whose market is one."""
+
+    def mean(name: str) -> Floats:
+        return book.mean(getattr(heatmap, name) for heatmap in heatmaps)
+
+    amounts = ("active", "consumed", "opened", "closed", "liquidated", "tracked")
+    changes: dict[str, Any] = {name: mean(name) for name in amounts}
+    return replace(heatmaps[0], ties=book.parameters.ties, **changes)
 
 
 def _checked(times: Times, edges: Floats) -> tuple[Times, Floats]:

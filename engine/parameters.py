@@ -52,6 +52,9 @@ class Parameters:
         With two speeds, speed of slow holders over that of fast ones, in (0, 1]. [-]
     layering : float
         With speeds by leverage, the exponent γ of ``(leverage / 10) ** γ``, at least 0. [-]
+    members : str
+        Models of which the mean is taken, with their weights, like ``two-speed:2,layered:1``; what
+        else is assumed is then theirs. Empty for a model of its own.
     """
 
     opening: Opening = "flow"
@@ -67,6 +70,7 @@ class Parameters:
     slow_of_turnover: float = 0.03
     speed_ratio: float = 0.01
     layering: float = 1.0
+    members: str = ""
 
     def __post_init__(self) -> None:
         """Reject values outside the model."""

@@ -10,8 +10,7 @@ from app.markets import load_market, part
 from app.precompute.inputs import Inputs, digests
 from app.precompute.pieces import floor_to
 from app.stored_book import StoredBook, build_stored, from_bytes, time64, to_bytes
-from engine.book import LevelBook
-from engine.growth import GrowingBook
+from engine.ensemble import Book, growing
 from engine.market import Market
 from engine.models import FlowModel
 from ingest.bars import Bars
@@ -23,7 +22,7 @@ from ingest.store import LATE, Store
 class Computed:
     """A book of all bars, and the checkpoint to keep; None if the one there is stays."""
 
-    book: LevelBook
+    book: Book
     checkpoint: Checkpoint | None
     crossing_price: str
     assumed_margin: bool
@@ -66,16 +65,16 @@ def grown_book(store: Store, inputs: Inputs, model: FlowModel, kept: Checkpoint)
     stored = from_bytes(kept.content, inputs.market, model.parameters)
     if stored is None:
         return None
-    growing = GrowingBook(stored.book)
+    grown = growing(stored.book)
     bars = _bars(store, inputs, kept.stop)
-    known = replace(bars, initial_open_interest=stored.book.last.open_interest)
+    known = replace(bars, initial_open_interest=float(stored.book.open_interest[-1]))
     head, tail = _split(load_market(store, known, model.parameters), settled(inputs))
     new = None
     if len(head):
-        stored = stored.extended(growing.append(head), head)
+        stored = stored.extended(grown.append(head), head)
         new = _checkpoint(store, inputs, stored)
     if len(tail):
-        stored = stored.extended(growing.append(tail), tail)
+        stored = stored.extended(grown.append(tail), tail)
     return Computed(stored.book, new, stored.crossing_price, stored.assumed_margin)
 
 

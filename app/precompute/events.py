@@ -3,12 +3,13 @@
 import numpy as np
 
 from engine.book import LevelBook
+from engine.ensemble import Book, EnsembleBook
 from ingest.columns import Arrays
 
 _OPENED, _CLOSED, _LIQUIDATED = 0, 1, 2
 
 
-def events_of(book: LevelBook, start: np.datetime64, stop: np.datetime64) -> Arrays:
+def events_of(book: Book, start: np.datetime64, stop: np.datetime64) -> Arrays:
     """Return the events of the bars that end in ``start < time <= stop``, oldest first.
 
     Returns
@@ -18,6 +19,8 @@ def events_of(book: LevelBook, start: np.datetime64, stop: np.datetime64) -> Arr
         2 liquidated), ``price`` (entry, the bar's close, liquidation price) [quote], ``quantity``
         [base], ``leverage`` (NaN for closings, which all levels share).
     """
+    if isinstance(book, EnsembleBook):
+        return _of_parts(book, start, stop)
     ends = book.open_time + np.timedelta64(book.interval)
     first, last = (int(i) for i in np.searchsorted(ends, (start, stop), side="right"))
     parts = (_opened(book, first, last), _closed(book, first, last), _liquidated(book, first, last))
@@ -33,6 +36,16 @@ def events_of(book: LevelBook, start: np.datetime64, stop: np.datetime64) -> Arr
         "quantity": quantity[order],
         "leverage": leverage[order],
     }
+
+
+def _of_parts(book: EnsembleBook, start: np.datetime64, stop: np.datetime64) -> Arrays:
+    """Return all parts' events, each with its part's share of the quantity."""
+    parts = [events_of(part, start, stop) for part in book.parts]
+    for events, share in zip(parts, book.shares, strict=True):
+        events["quantity"] = events["quantity"] * share
+    joined = {name: np.concatenate([events[name] for events in parts]) for name in parts[0]}
+    order = np.argsort(joined["time"], kind="stable")
+    return {name: column[order] for name, column in joined.items()}
 
 
 def _opened(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...]:

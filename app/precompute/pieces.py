@@ -13,8 +13,7 @@ import numpy as np
 
 from app.precompute.events import events_of
 from app.stored_book import time64
-from app.views import level_range
-from engine.book import LevelBook
+from engine.ensemble import Book
 from engine.grid import step_edges
 from engine.heatmap import Heatmap, rasterise
 from engine.kernels import Floats
@@ -43,7 +42,7 @@ def days(
         start += DAY
 
 
-def compute_piece(book: LevelBook, series: Series, piece: Piece) -> PieceRows:
+def compute_piece(book: Book, series: Series, piece: Piece) -> PieceRows:
     """Return a piece's rows; what the book holds after its end makes no difference.
 
     Raises
@@ -52,7 +51,7 @@ def compute_piece(book: LevelBook, series: Series, piece: Piece) -> PieceRows:
         If the series' buckets are too narrow for the span of the levels.
     """
     times = step_edges(time64(piece.start), time64(piece.stop), series.interval)
-    low, high = level_range(book)
+    low, high = book.price_range()
     _check_size(times.size - 1, (high - low) / series.width, series)
     edges = bucket_edges(low, high, series.width)
     heatmap = rasterise(book, times, edges)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.book import LevelBook
+from engine.ensemble import Book
 from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market, Times
@@ -46,7 +46,7 @@ Draw = Callable[[Times, Floats], Floats]
 buckets, shape (k + 1,), to notional, shape (2, k, m). [quote]"""
 
 
-def held_by(book: LevelBook, lasting: timedelta | None = None) -> Held:
+def held_by(book: Book, lasting: timedelta | None = None) -> Held:
     """Return a function that tells what a book held at moments, by distance from the price.
 
     Its amounts are notional [quote]; with ``lasting``, of what should last that much longer.

@@ -7,6 +7,7 @@ from datetime import timedelta
 import numpy as np
 
 from engine.book import LevelBook
+from engine.ensemble import Book
 from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market, Times
@@ -171,7 +172,7 @@ def _null_maps(nulls: Iterable[Null], periods: Periods) -> dict[str, list[tuple[
     return maps
 
 
-def _zones(book: LevelBook, geometry: LevelBook, events: Touched) -> Zones | Verdict:
+def _zones(book: Book, geometry: LevelBook, events: Touched) -> Zones | Verdict:
     """Return how often zones are hit: of what should last, as on the page."""
     found = hit_rate(held_by(book, LASTING), events)
     known = hit_rate(held_by(geometry), events)
@@ -180,7 +181,7 @@ def _zones(book: LevelBook, geometry: LevelBook, events: Touched) -> Zones | Ver
     return Zones(found, known) if isinstance(known, HitRate) else known
 
 
-def _mapped_share(book: LevelBook, hours: Times) -> float:
+def _mapped_share(book: Book, hours: Times) -> float:
     """Return the mean mapped share of both sides over the hours. [-]"""
     if not hours.size:
         return float("nan")

@@ -39,13 +39,15 @@ SET = {
 ONE_SPEED = {"model": "turnover", **SET}
 SPEEDS = {"speeds"}
 """What makes a model the one that it is, so nobody changes it."""
+MEMBERS = {"members"}
+"""What only the ensemble takes, and nothing else with it."""
 
 
 def test_each_parameter_of_the_engine_may_be_assumed():
     known = {reader_name(field.name) for field in fields(Parameters)}
     assert known - set(PARAMETERS) == SPEEDS
     assert set(PARAMETERS) <= known
-    assert set(SET) == set(PARAMETERS)
+    assert set(SET) | MEMBERS == set(PARAMETERS)
 
 
 def test_nothing_set_is_the_models_own():
@@ -65,7 +67,7 @@ def test_what_is_set_reaches_the_engine():
     assert assumed.changes() == ONE_SPEED
     parameters = assumed.assumed().parameters
     for field in fields(Parameters):
-        if field.name not in SPEEDS:
+        if field.name not in SPEEDS | MEMBERS:
             found = getattr(parameters, field.name)
             assert (str(found) if field.name == "profile" else found) == SET[
                 reader_name(field.name)
@@ -80,7 +82,7 @@ def test_each_is_a_field_wherever_a_reader_asks(kind):
 def test_each_stands_in_a_link_and_comes_back():
     state = PageState(**ONE_SPEED)
     assert read_search(write_search(state)) == (state, [])
-    assert all(f"{name}=" in write_search(state) for name in PARAMETERS)
+    assert all(f"{name}=" in write_search(state) for name in SET)
 
 
 def test_the_interface_calls_the_profile_leverage_weights_as_ever():
@@ -93,10 +95,23 @@ def test_the_interface_calls_the_profile_leverage_weights_as_ever():
 def test_an_answer_tells_of_all_that_was_assumed_the_models_own_too():
     told = in_force(Assumptions(**ONE_SPEED))
     assert told == {parameter_name(name): value for name, value in ONE_SPEED.items()} | {
-        "speeds": "one"
+        "speeds": "one",
+        "members": "",
     }
     own = MODELS["layered"].parameters
     assert in_force(Assumptions(model="layered"))["turnover"] == own.turnover
+
+
+def test_an_ensembles_members_stand_in_a_link_and_reach_the_engine():
+    state = PageState(model="ensemble", members="turnover:3,layered")
+    assert read_search(write_search(state)) == (state, [])
+    assert in_force(state)["members"] == "turnover:3,layered"
+    with pytest.raises(ValueError, match="model turnover has no members"):
+        PageState(model="turnover", members="layered").assumed()
+    with pytest.raises(ValueError, match="side rule can't be changed"):
+        PageState(model="ensemble", side_rule="candle").assumed()
+    _, (problem,) = read_search("?model=ensemble&members=best")
+    assert "one is 'best'" in problem
 
 
 @pytest.mark.parametrize("command", [export, precompute, hyperliquid])
