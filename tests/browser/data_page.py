@@ -146,7 +146,7 @@ class Installation:
     def close(self):
         self.jobs.stop()
         self.heatmaps.close()
-        until(self._is_closed, timeout=30)  # the page may just be asking for something
+        until(self._is_closed, timeout=180)  # the page may just be asking for something
 
     def _is_closed(self):
         try:

@@ -82,7 +82,7 @@ class WaitingHeatmaps(FakeHeatmaps):
     def view(self, request):
         if request.symbol == "ETHUSDT":
             self.asked.set()
-            assert self.answer.wait(60)
+            assert self.answer.wait(180)
         if request.symbol == "SOLUSDT" and self.broken:
             raise ZeroDivisionError("secret detail")
         return super().view(request)

@@ -32,7 +32,7 @@ class MovingHeatmaps(FakeHeatmaps):
         known = self.stop
         self.drawn += 1
         if self.gate is not None:
-            assert self.gate.wait(60)
+            assert self.gate.wait(180)
         view = super().view(request)
         stop = np.datetime64(known.replace(tzinfo=None), "us")
         return replace(view, data_stop=stop, watermark=f"fake-{known:%d%H%M}")

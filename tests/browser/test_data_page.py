@@ -296,7 +296,7 @@ def test_a_job_goes_on_without_the_page_and_is_cancelled_and_started_again(made,
 
     def answer(handler, _body):
         came.set()
-        go_on.wait(60)
+        go_on.wait(180)
         fake_archive.hang_up(handler)
 
     rest["okx"].answer("open-interest-history", answer)

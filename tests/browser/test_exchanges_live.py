@@ -11,7 +11,7 @@ from tests.live_exchanges import at_work, collecting, store_minutes
 from .data_page import DataPage
 
 # A bar lasts a minute, and an exchange that is down is tried again about as seldom.
-LONG = 150
+LONG = 300
 EXCHANGES = ("binance", "bybit", "okx", "hyperliquid")
 
 

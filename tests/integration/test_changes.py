@@ -133,7 +133,7 @@ def test_others_can_write_while_a_listener_is_told(store):
         if not waited:
             waited.append(False)
             threading.Thread(target=write, daemon=True).start()
-            waited[0] = written.wait(10.0)
+            waited[0] = written.wait(180)
 
     store.listen(hear)
     add_candle(store, LAST)

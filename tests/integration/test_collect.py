@@ -317,7 +317,7 @@ def test_what_comes_while_a_batch_is_written_goes_into_the_next(monkeypatch):
 
     def add_slowly(store, columns):
         began.set()
-        assert go_on.wait(20)
+        assert go_on.wait(180)
         return add(store, columns)
 
     monkeypatch.setattr(Store, "add_liquidations", add_slowly)

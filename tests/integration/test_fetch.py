@@ -275,7 +275,7 @@ def test_files_are_loaded_in_their_order_whichever_comes_first(bring, server):
     second_came = threading.Event()
 
     def late(handler, body):
-        second_came.wait(60)
+        second_came.wait(180)
         fake_archive.serve(handler, body)
 
     def first(handler, body):
@@ -476,7 +476,7 @@ def test_another_thread_stops_it_while_the_archive_is_silent_and_the_next_run_en
         hold(released, 100)(handler, body)
 
     server.answer(files[3].name, wait)
-    watcher = threading.Thread(target=lambda: asked.wait(60) and cancellation.cancel())
+    watcher = threading.Thread(target=lambda: asked.wait(180) and cancellation.cancel())
     watcher.start()
     try:
         with pytest.raises(Cancelled):

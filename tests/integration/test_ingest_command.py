@@ -187,7 +187,7 @@ def test_interrupting_keeps_what_is_loaded_and_says_so(tmp_path):
         stuck.open("wb"),  # opens once the program reads
     ):
         run.send_signal(signal.SIGINT)
-        _, err = run.communicate(timeout=60)
+        _, err = run.communicate(timeout=180)
     assert run.returncode == 130
     assert b"Stopped: 1 of 2 files are stored, and the next run goes on with the others." in err
     with Store.open(tmp_path / "market.duckdb") as store:

@@ -154,7 +154,7 @@ def test_ctrl_c_stops_between_days_and_keeps_what_is_done(folder, liqheat):
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        timeout=120,
+        timeout=300,
     )
     assert run.returncode == 130, run.stderr
     assert (

@@ -104,14 +104,14 @@ def test_readers_who_wait_together_are_answered_together(store, monkeypatch):
         counted.append(1)
         add(self, n=1, start=NOON + len(counted) * np.timedelta64(1, "h"))  # live data come
         begun.set()
-        assert go_on.wait(60)
+        assert go_on.wait(180)
         return coverage(self)
 
     monkeypatch.setattr(Store, "coverage", slow)
     stored = StoredData(store)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(stored.coverage)
-        assert begun.wait(60)
+        assert begun.wait(180)
         others = [pool.submit(stored.coverage) for _ in range(7)]
         while not all(other.running() for other in others):
             pass
