@@ -18,6 +18,9 @@ from engine.market import Times
 from engine.summary import KeyFigures, key_figures, risk_edges
 from ingest.store import Arrays
 
+LASTS = timedelta(hours=24)
+"""How much later a level should still be open to count as lasting."""
+
 LARGEST = 1500
 """Liquidations drawn; the rest are too small to see."""
 _LEAST_WEIGHT = 1e-300
@@ -300,8 +303,13 @@ def figures_of(maps: Maps, stored: Sequence[StoredBook]) -> KeyFigures:
     last_price = float(leading.close[max(ended - 1, 0)])
     moment = np.array([stop - np.timedelta64(1, "us"), stop])
     edges = risk_edges(last_price)
-    heatmap = combine([_while_known(each, rasterise(each.book, moment, edges)) for each in stored])
+
+    def held_then(lasting: timedelta | None) -> Heatmap:
+        parts = (rasterise(each.book, moment, edges, lasting=lasting) for each in stored)
+        return combine([_while_known(each, part) for each, part in zip(stored, parts, strict=True)])
+
+    heatmap, lasting = held_then(None), held_then(LASTS)
     tracked, held = heatmap.tracked[:, 0], 2.0 * heatmap.open_interest[0]
     coverage = float(tracked.sum() / held) if held > 0.0 else 0.0
     coverage = coverage if heatmap.ties else nan
-    return key_figures(heatmap.active[:, :, 0], last_price, coverage)
+    return key_figures(heatmap.active[:, :, 0], lasting.active[:, :, 0], last_price, coverage)

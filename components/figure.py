@@ -83,7 +83,7 @@ def heatmap_figure(
     theme = THEMES[look.theme]
     data = _time_traces(view, scale, look, theme)
     if profile:
-        data += profile_traces(view.heatmap, view.key_figures.last_price, theme)
+        data += profile_traces(view, theme)
     return {"data": data, "layout": _layout(view, look, theme, profile, revision)}
 
 
@@ -106,7 +106,7 @@ def _time_traces(
     view: HeatmapView, scale: ColourScale, look: Look, theme: Theme
 ) -> list[dict[str, Any]]:
     palette = PALETTES[look.palette]
-    heat = active_trace(view.heatmap, scale, palette, "active" in look.layers)
+    heat = active_trace(view, scale, palette, theme, "active" in look.layers)
     heat["zmin"], heat["zmax"] = look.intensity
     traces = [heat, *_present(gap_trace(view.gaps, view.heatmap, theme))]
     if "candles" in look.layers:

@@ -12,7 +12,7 @@ from components.contrast import rgba
 from components.palettes import CASING, FALLING, LONG_CLOSED, RISING, SHORT_CLOSED, Palette
 from components.scales import ColourScale, colour_scale
 from components.theme import Theme
-from components.view import Candles, Liquidations
+from components.view import Candles, HeatmapView, Liquidations
 from engine.heatmap import Heatmap
 
 Trace = dict[str, Any]
@@ -23,15 +23,17 @@ MOST_LIQUIDATIONS = 250
 _MARKER_SIZE = (5.0, 22.0)
 
 
-def active_trace(heatmap: Heatmap, scale: ColourScale, palette: Palette, shown: bool) -> Trace:
+def active_trace(
+    view: HeatmapView, scale: ColourScale, palette: Palette, theme: Theme, shown: bool
+) -> Trace:
     """Return the heat of open levels, as colour numbers 0 to 255.
 
     Hidden it stays in place, transparent: it is what the cursor reads.
     """
-    return _grid(heatmap) | {
+    return _grid(view.heatmap) | {
         "name": "active",
-        "z": encoded(scale.index(heatmap.active.sum(axis=0))),
-        "colorscale": palette.colorscale(),
+        "z": encoded(scale.index(view.heat)),
+        "colorscale": palette.colorscale(theme.ground),
         "opacity": 1.0 if shown else 0.0,
     }
 

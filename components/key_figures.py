@@ -7,7 +7,8 @@ from dash.development.base_component import Component
 
 from components.formats import percent, price_digits, price_text, signed_percent, time_text, usd
 from components.view import HeatmapView
-from engine.summary import Cluster, KeyFigures
+from engine.summary import KeyFigures
+from engine.zones import Zone
 
 Content = str | Component | list[str | Component]
 
@@ -18,8 +19,8 @@ def key_figures_strip(view: HeatmapView) -> list[Component]:
     digits = price_digits(figures.last_price)
     return [
         _last_price(view, digits),
-        _cluster("Nearest cluster above", figures.above, digits, "is-short"),
-        _cluster("Nearest cluster below", figures.below, digits, "is-long"),
+        _zone("Nearest zone above", figures.above, figures.last_price, digits, "is-short"),
+        _zone("Nearest zone below", figures.below, figures.last_price, digits, "is-long"),
         _at_risk(figures),
         _imbalance(figures.imbalance),
         _max_pain(figures, digits),
@@ -31,12 +32,12 @@ def empty_strip() -> list[Component]:
     """Return the strip before there is anything to say."""
     labels = (
         "Last price",
-        "Nearest cluster above",
-        "Nearest cluster below",
+        "Nearest zone above",
+        "Nearest zone below",
         "At risk within",
         "Imbalance ±5%",
         "Max pain",
-        "Coverage",
+        "Mapped",
     )
     return [_cell(label, "–") for label in labels]
 
@@ -58,12 +59,12 @@ def _last_price(view: HeatmapView, digits: int) -> html.Div:
     return _cell("Last price", price_text(view.key_figures.last_price, digits), note, "is-price")
 
 
-def _cluster(label: str, cluster: Cluster | None, digits: int, kind: str) -> html.Div:
-    if cluster is None:
+def _zone(label: str, zone: Zone | None, last_price: float, digits: int, kind: str) -> html.Div:
+    if zone is None:
         return _cell(label, "–", "none stands out", kind)
-    price = price_text(cluster.price, max(0, digits - 1))
-    note = f"{usd(cluster.notional)} · {signed_percent(cluster.distance)}"
-    return _cell(label, price, note, kind)
+    low, high = (price_text(price, max(0, digits - 1)) for price in (zone.low, zone.high))
+    distance = signed_percent(zone.price / last_price - 1.0)
+    return _cell(label, f"{low}–{high}", f"{distance} · modelled {usd(zone.total)}", kind)
 
 
 def _at_risk(figures: KeyFigures) -> html.Div:
@@ -123,4 +124,4 @@ def _coverage(coverage: float) -> html.Div:
     bar = html.Span(
         html.I(style={"left": "0", "width": percent(min(1.0, coverage))}), className="balance"
     )
-    return _cell("Coverage", percent(coverage, 0), ["of open interest", bar], "is-coverage")
+    return _cell("Mapped", percent(coverage, 0), ["of open interest", bar], "is-coverage")

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from components.contrast import rgba
 
+_GROUND = 0.003
+"""Share of the colours that shows the ground: less than one of 256 colour numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Palette:
@@ -23,10 +26,11 @@ class Palette:
     knots: tuple[str, ...]
     consumed: str
 
-    def colorscale(self) -> list[list[float | str]]:
-        """Return the knots as Plotly wants them."""
+    def colorscale(self, ground: str) -> list[list[float | str]]:
+        """Return the knots as Plotly wants them, over a ground where the least is not exceeded."""
         last = len(self.knots) - 1
-        return [[i / last, knot] for i, knot in enumerate(self.knots)]
+        scale: list[list[float | str]] = [[0.0, ground], [_GROUND, ground]]
+        return scale + [[max(i / last, _GROUND), knot] for i, knot in enumerate(self.knots)]
 
     def consumed_colorscale(self) -> list[list[float | str]]:
         """Return a scale from transparent at zero to the full colour."""
@@ -41,13 +45,13 @@ class Palette:
         return f"linear-gradient(to right, {', '.join(self.knots)})"
 
     def gradient(self) -> str:
-        """Return a CSS gradient between the custom properties ``--low`` and ``--high``."""
+        """Return a CSS gradient from the custom property ``--low`` to ``--high``, over a ground."""
         last = len(self.knots) - 1
         stops = ", ".join(
             f"{knot} calc(var(--low) + (var(--high) - var(--low)) * {i / last:.4g})"
             for i, knot in enumerate(self.knots)
         )
-        return f"linear-gradient(to right, {stops})"
+        return f"linear-gradient(to right, var(--ground) var(--low), {stops})"
 
 
 PALETTES = {

@@ -8,16 +8,17 @@ from numpy.typing import NDArray
 from components.arrays import encoded
 from components.contrast import rgba
 from components.theme import Theme
-from engine.heatmap import Heatmap
+from components.view import HeatmapView
 
 Trace = dict[str, Any]
 Floats = NDArray[np.float64]
 
 
-def profile_traces(heatmap: Heatmap, last_price: float, theme: Theme) -> list[Trace]:
+def profile_traces(view: HeatmapView, theme: Theme) -> list[Trace]:
     """Return bars of open long and short notional by price, and their running sums."""
-    middle = (heatmap.edges[:-1] + heatmap.edges[1:]) / 2.0
-    long, short = heatmap.active[0, :, -1], heatmap.active[1, :, -1]
+    edges, last_price = view.heatmap.edges, view.key_figures.last_price
+    middle = (edges[:-1] + edges[1:]) / 2.0
+    long, short = view.smooth(view.heatmap.active[:, :, -1:])[:, :, 0]
     long_closed, short_closed = cumulative(long, short, middle, last_price)
     return [
         _bars("open longs", middle, long, theme.long),

@@ -12,6 +12,7 @@ class Theme:
     name: str
     paper: str
     plot: str
+    ground: str
     text: str
     muted: str
     line: str
@@ -31,6 +32,7 @@ THEMES = {
         name="dark",
         paper="#0d1117",
         plot="#11161f",
+        ground="#07090d",
         text="#e6eaf0",
         muted="#9aa5b4",
         line="#232b38",
@@ -43,6 +45,7 @@ THEMES = {
         name="light",
         paper="#ffffff",
         plot="#f3f5f8",
+        ground="#f3f5f8",
         text="#131a24",
         muted="#566273",
         line="#dbe1e8",

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.heatmap import Heatmap
+from engine.heatmap import Heatmap, blurred
 from engine.summary import KeyFigures
 
 Floats = NDArray[np.float64]
@@ -110,6 +110,8 @@ class HeatmapView:
         What was observed of single positions, as far as it is stored.
     begun : mapping of str to datetime64
         Exchanges that count only from some time within the view, and from when. [UTC]
+    blur : float
+        Width to which the heat is smoothed over price, of the last price; 0 for not at all. [-]
     """
 
     symbol: str
@@ -129,3 +131,13 @@ class HeatmapView:
     watermark: str
     positions: Positions = field(default_factory=Positions.none)
     begun: Mapping[str, np.datetime64] = field(default_factory=dict)
+    blur: float = 0.0
+
+    @property
+    def heat(self) -> Floats:
+        """Open notional of both sides as it is drawn, shape (buckets, columns). [quote]"""
+        return self.smooth(self.heatmap.active.sum(axis=0))
+
+    def smooth(self, amounts: Floats) -> Floats:
+        """Return amounts by bucket and column as smooth as the view is drawn."""
+        return blurred(amounts, self.heatmap.edges, self.blur * self.key_figures.last_price)

@@ -53,11 +53,6 @@ MODELS = {
     model.name: model
     for model in (
         FlowModel(
-            "turnover",
-            "Net flow and the volume that changes hands; both sides; wide leverages",
-            Parameters(turnover=1.0, side_rule="symmetric", entry="hlc3", profile=PROFILES["wide"]),
-        ),
-        FlowModel(
             "two-speed",
             "Net flow and turnover; slow holders keep what fast ones close; leverages that turn",
             Parameters(
@@ -78,6 +73,11 @@ MODELS = {
                 profile=PROFILES["rooted"],
                 speeds="layered",
             ),
+        ),
+        FlowModel(
+            "turnover",
+            "Net flow and the volume that changes hands; both sides; wide leverages",
+            Parameters(turnover=1.0, side_rule="symmetric", entry="hlc3", profile=PROFILES["wide"]),
         ),
         FlowModel(
             "binance-standard",

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.heatmap import blurred
 from engine.kernels import Floats
+from engine.margin import LONG, SHORT
+from engine.zones import Zone, find_zones
 
 DISTANCES = (0.01, 0.02, 0.05)
 """Distances from the price within which notional at risk is summed. [-]"""
 
-_CLUSTER_SHARE = 0.5
-_CLUSTER_WITHIN = 0.15
+BLUR = 0.002
+"""Width to which maps are smoothed for a reader's eye, of the price. [-]"""
+
 _STEPS = 1000  # buckets from nothing to the last price, and as many above it
 
 
@@ -41,8 +45,8 @@ class KeyFigures:
     ----------
     last_price : float
         Close of the last bar. [quote]
-    above, below : Cluster or None
-        Nearest strong cluster over and under the last price.
+    above, below : Zone or None
+        Nearest prominent zone of shorts over, of longs under the last price.
     at_risk : dict of float to (float, float)
         For each distance (0.01, 0.02, 0.05): long notional liquidated by a fall, and short
         notional by a rise, of that size. [quote]
@@ -56,8 +60,8 @@ class KeyFigures:
     """
 
     last_price: float
-    above: Cluster | None
-    below: Cluster | None
+    above: Zone | None
+    below: Zone | None
     at_risk: dict[float, tuple[float, float]]
     imbalance: float
     long_max_pain: float | None
@@ -73,13 +77,15 @@ def risk_edges(last_price: float) -> Floats:
     return last_price * np.arange(2 * _STEPS + 1) / _STEPS
 
 
-def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigures:
+def key_figures(active: Floats, lasting: Floats, last_price: float, coverage: float) -> KeyFigures:
     """Return the key figures of the levels open at one moment.
 
     Parameters
     ----------
     active : ndarray, shape (2, 2000)
         Open notional of longs and shorts in the buckets of `risk_edges`. [quote]
+    lasting : ndarray, shape (2, 2000)
+        What of it should still be open a day later, in which zones are found. [quote]
     last_price : float
         Where the market is. [quote]
     coverage : float
@@ -87,9 +93,9 @@ def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigure
 
     Notes
     -----
-    A cluster is a bucket that holds at least half of what the fullest bucket on its side of the
-    price holds, within 15 % of the price; the nearest such counts. Max pain is the fullest one,
-    at any distance. Levels that the last bar's own wick has passed count on neither side.
+    Zones are those of `engine.zones`, found in what lasts, smoothed to 0.2 % of the price; their
+    amounts are of all that is open. Max pain is the fullest bucket, at any distance. Levels that
+    the last bar's own wick has passed count on neither side.
     """
     below, above = active[0, :_STEPS][::-1], active[1, _STEPS:]
 
@@ -101,8 +107,8 @@ def key_figures(active: Floats, last_price: float, coverage: float) -> KeyFigure
     long_pain, short_pain = max_pain(active, last_price)
     return KeyFigures(
         last_price=last_price,
-        above=_nearest_cluster(above, last_price, +1),
-        below=_nearest_cluster(below, last_price, -1),
+        above=_nearest_zone(active, lasting, last_price, SHORT),
+        below=_nearest_zone(active, lasting, last_price, LONG),
         at_risk={within: risk(within) for within in DISTANCES},
         imbalance=(longs - shorts) / (longs + shorts) if longs + shorts > 0.0 else 0.0,
         long_max_pain=long_pain.price if long_pain else None,
@@ -135,13 +141,11 @@ def _distance(place: int, direction: int) -> float:
     return direction * (place + 0.5) / _STEPS
 
 
-def _nearest_cluster(held: Floats, last_price: float, direction: int) -> Cluster | None:
-    near = held[: round(_CLUSTER_WITHIN * _STEPS)]
-    if near.max() <= 0.0:
-        return None
-    place = int(np.argmax(near >= _CLUSTER_SHARE * near.max()))
-    distance = _distance(place, direction)
-    return Cluster(last_price * (1.0 + distance), float(near[place]), distance)
+def _nearest_zone(active: Floats, lasting: Floats, last_price: float, side: int) -> Zone | None:
+    row, edges = (0 if side == LONG else 1), risk_edges(last_price)
+    smooth = blurred(lasting[row][:, None], edges, BLUR * last_price)[:, 0]
+    zones = find_zones(smooth, edges, last_price, side, amount=active[row])
+    return zones[0] if zones else None
 
 
 def _fullest(held: Floats, last_price: float, direction: int) -> Cluster | None:

@@ -12,7 +12,8 @@ from app.errors import NoData
 from app.request import HeatmapRequest
 from components.view import Candles, HeatmapView, Liquidations
 from engine.heatmap import Heatmap
-from engine.summary import Cluster, KeyFigures
+from engine.summary import KeyFigures
+from engine.zones import Zone
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BARS, MINUTES = 40 * 96, 15
@@ -233,6 +234,11 @@ def _liquidations(bars: Bars, inside, exchanges) -> Liquidations:
     )
 
 
+def _zone(edges: np.ndarray, held: np.ndarray, peak: int) -> Zone:
+    low, high, height = float(edges[peak]), float(edges[peak + 1]), float(held[peak])
+    return Zone(low, high, (low + high) / 2.0, height, height, height, 0.2)
+
+
 def _key_figures(heatmap: Heatmap, last: float) -> KeyFigures:
     long, short = heatmap.active[:, :, -1]
     middle = (heatmap.edges[:-1] + heatmap.edges[1:]) / 2.0
@@ -249,8 +255,8 @@ def _key_figures(heatmap: Heatmap, last: float) -> KeyFigures:
     above = int(np.argmax(np.where(distance > 0, short, 0.0)))
     return KeyFigures(
         last_price=last,
-        above=Cluster(float(middle[above]), float(short[above]), float(distance[above])),
-        below=Cluster(float(middle[below]), float(long[below]), float(distance[below])),
+        above=_zone(heatmap.edges, short, above),
+        below=_zone(heatmap.edges, long, below),
         at_risk=at_risk,
         imbalance=(down - up) / (down + up) if down + up else 0.0,
         long_max_pain=float(middle[below]),

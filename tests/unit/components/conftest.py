@@ -3,7 +3,8 @@ import pytest
 
 from components.view import Candles, HeatmapView, Liquidations, Positions
 from engine.heatmap import Heatmap
-from engine.summary import Cluster, KeyFigures
+from engine.summary import KeyFigures
+from engine.zones import Zone
 
 HOUR = np.timedelta64(1, "h")
 START = np.datetime64("2026-02-05T00:00", "us")
@@ -59,7 +60,7 @@ def view():
         gaps=(),
         key_figures=KeyFigures(
             last_price=130.0,
-            above=Cluster(150.0, 20.0, 0.1538),
+            above=Zone(148.0, 152.0, 150.0, 20.0, 18.0, 35.0, 0.4),
             below=None,
             at_risk={0.01: (1_200_000.0, 0.0), 0.02: (0.0, 340_000.0), 0.05: (0.0, 0.0)},
             imbalance=-0.25,

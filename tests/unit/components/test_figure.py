@@ -10,6 +10,7 @@ from components.figure import LAYERS, Look, empty_figure, heatmap_figure
 from components.palettes import PALETTES
 from components.profile_traces import cumulative
 from components.scales import colour_scale
+from components.theme import THEMES
 from components.view import Liquidations
 
 
@@ -59,7 +60,8 @@ def test_the_intensity_range_is_the_colour_range(view):
 
 @pytest.mark.parametrize("name", list(PALETTES))
 def test_the_palette_colours_the_heat(view, name):
-    assert figure(view, palette=name)["data"][0]["colorscale"] == PALETTES[name].colorscale()
+    ground = THEMES["dark"].ground
+    assert figure(view, palette=name)["data"][0]["colorscale"] == PALETTES[name].colorscale(ground)
 
 
 def test_consumed_levels_are_a_layer_of_the_band_they_were_in(view):

@@ -44,9 +44,16 @@ def test_a_palette_grows_lighter_all_the_way(palette):
 
 @pytest.mark.parametrize("palette", PALETTES.values(), ids=list(PALETTES))
 def test_a_palette_ends_at_its_first_and_last_knot(palette):
-    scale = palette.colorscale()
-    assert scale[0] == [0.0, palette.knots[0]]
+    scale = palette.colorscale("#000000")
+    assert [colour for _, colour in scale] == ["#000000", "#000000", *palette.knots]
     assert scale[-1] == [1.0, palette.knots[-1]]
+
+
+@pytest.mark.parametrize("palette", PALETTES.values(), ids=list(PALETTES))
+def test_only_the_least_colour_number_is_the_ground(palette):
+    places = [place for place, _ in palette.colorscale("#000000")]
+    assert places == sorted(places)
+    assert 0.0 < places[1] == places[2] < 1 / 256
 
 
 def test_viridis_has_the_knots_that_readers_know():

@@ -21,7 +21,8 @@ def test_key_figures_are_written_as_an_analyst_reads_them(view):
     written = texts(key_figures_strip(view))
     assert "130.00" in written
     assert "data to 2026-02-05 02:00 UTC" in written
-    assert "$20 · +15.38%" in written
+    assert "148.0–152.0" in written
+    assert "+15.38% · modelled $35" in written
     assert written[(i := written.index("Long")) : i + 4] == ["Long", "$1.2M", "$0", "$0"]
     assert written[(i := written.index("Short")) : i + 4] == ["Short", "$0", "$340k", "$0"]
     assert "−25%" in written

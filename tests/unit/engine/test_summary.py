@@ -10,7 +10,7 @@ def figures(levels):
     edges, active = risk_edges(100.0), np.zeros((2, 2000))
     for side, price, notional in levels:
         active[side, np.searchsorted(edges, price, side="right") - 1] += notional
-    return key_figures(active, 100.0, 0.5)
+    return key_figures(active, active, 100.0, 0.5)
 
 
 def test_the_price_is_an_edge():
@@ -25,17 +25,36 @@ def test_risk_is_summed_within_each_distance():
     assert_allclose(found.imbalance, (7 - 16) / (7 + 16))
 
 
-def test_clusters_are_the_nearest_strong_buckets():
-    # 99.95 is nearer but holds less than half of what the fullest near bucket does.
-    found = figures([(0, 99.95, 1), (0, 97.05, 10), (0, 90.05, 12), (1, 103.05, 5)])
-    assert found.below.price == pytest.approx(97.05)
-    assert found.below.notional == 10.0
-    assert found.below.distance == pytest.approx(-0.0295)
-    assert found.above.price == pytest.approx(103.05)
-    assert found.long_max_pain == pytest.approx(90.05)
+def test_the_nearest_zones_stand_out_of_what_lies_around_them():
+    # An even ground of longs, a small bump at 98.05, a heap at 95.05 and a larger one at 92.05.
+    ground = [(0, 99.95 - 0.1 * row, 1.0) for row in range(150)]
+    found = figures([*ground, (0, 98.05, 0.5), (0, 95.05, 20.0), (0, 92.05, 60.0)])
+    assert found.below.price == pytest.approx(95.05)
+    assert found.below.low < 95.0 < 95.1 < found.below.high
+    assert found.below.total == pytest.approx(
+        20.0 + round((found.below.high - found.below.low) / 0.1)
+    )
+    assert found.above is None
 
 
-def test_no_levels_have_no_clusters():
+def test_zones_are_found_in_what_lasts_and_their_amounts_are_of_all():
+    edges, active, lasting = risk_edges(100.0), np.zeros((2, 2000)), np.zeros((2, 2000))
+    active[1, 1005:1150] = 1.0
+    active[1, 1010] = 500.0  # gone by tomorrow
+    active[1, 1060] = 50.0
+    lasting[1, 1005:1150] = 0.1
+    lasting[1, 1060] = 40.0
+    found = key_figures(active, lasting, 100.0, 0.5)
+    assert edges[1060] <= found.above.price < edges[1061]
+    assert found.above.total >= 50.0
+
+
+def test_an_even_map_has_no_zones():
+    found = figures([(0, 99.95 - 0.1 * row, 1.0) for row in range(150)])
+    assert (found.above, found.below) == (None, None)
+
+
+def test_no_levels_have_no_zones():
     found = figures([])
     assert (found.above, found.below, found.long_max_pain) == (None, None, None)
     assert found.imbalance == 0.0
