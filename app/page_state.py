@@ -22,11 +22,11 @@ from app.validation import complaint
 from components.controls import CUSTOM, WINDOWS
 from components.figure import LAYERS
 from components.palettes import PALETTES
+from components.presets import CUSTOM_PRESET, DEFAULT_PRESET, PRESETS
 from components.scales import MAPPINGS
 from components.theme import THEMES
 
 DEFAULT_WINDOW = "7d"
-_FULL = (0, 255)
 
 
 def _one_of(*allowed: str) -> AfterValidator:
@@ -88,10 +88,11 @@ class PageState(Assumptions):
     window: Annotated[str, _one_of(*WINDOWS, CUSTOM)] = DEFAULT_WINDOW
     start: UtcTime | None = None
     stop: UtcTime | None = None
+    preset: Annotated[str, _one_of(*PRESETS)] = DEFAULT_PRESET
     mapping: Annotated[str, _one_of(*MAPPINGS)] = MAPPINGS[0]
     palette: Annotated[str, _one_of(*PALETTES)] = next(iter(PALETTES))
     layers: tuple[Annotated[str, _one_of(*LAYERS)], ...] = LAYERS
-    intensity: tuple[int, int] = _FULL
+    intensity: tuple[int, int] | None = None
     zoom: Zoom | None = None
     theme: Annotated[str, _one_of(*THEMES)] = next(iter(THEMES))
     live: bool = True
@@ -109,10 +110,21 @@ class PageState(Assumptions):
 
     @field_validator("intensity")
     @classmethod
-    def _within_the_colours(cls, value: tuple[int, int]) -> tuple[int, int]:
-        if not 0 <= value[0] < value[1] <= 255:
+    def _within_the_colours(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value and not 0 <= value[0] < value[1] <= 255:
             raise ValueError("it must be two colour numbers, 0 to 255, ascending, like 20-200")
         return value
+
+    def assumptions(self) -> dict[str, Any]:
+        """Return what the picture assumes: the preset's, or the reader's own."""
+        if self.preset != CUSTOM_PRESET:
+            return dict(PRESETS[self.preset].assumptions)
+        return self.changes()
+
+    @property
+    def colours(self) -> tuple[int, int]:
+        """Colour numbers drawn as least and as most: the reader's, else the preset's."""
+        return self.intensity or PRESETS[self.preset].intensity
 
 
 # How each choice is written in the address, and read from it.
@@ -142,7 +154,7 @@ _EXAMPLES = {
     "intensity": "20-200",
     "zoom": "2026-02-05T12:00~2026-02-06T12:00~61000~64500",
 }
-_FIRST = ("symbol", "exchanges", "window", "start", "stop")
+_FIRST = ("symbol", "exchanges", "window", "start", "stop", "preset")
 _IN_ADDRESS = (
     *_FIRST,
     *(name for name in PageState.model_fields if name not in (*_FIRST, "compact")),
@@ -152,10 +164,13 @@ _IN_ADDRESS = (
 def write_search(state: PageState) -> str:
     """Return the query of an address that reproduces the state; defaults are left out."""
     plain = PageState()
+    unsaid = set() if state.preset == CUSTOM_PRESET else set(_ASSUMED)
+    if state.colours == PRESETS[state.preset].intensity:
+        unsaid.add("intensity")
     chosen = {
         name: _WRITERS.get(name, str)(getattr(state, name))
         for name in _IN_ADDRESS
-        if getattr(state, name) != getattr(plain, name)
+        if name not in unsaid and getattr(state, name) != getattr(plain, name)
     }
     return "?" + urlencode(chosen, safe=",:~") if chosen else ""
 
@@ -180,6 +195,8 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
                     name, text, str(e) if name != "zoom" else "it needs two times and two prices"
                 )
             )
+    if "preset" not in chosen and set(_ASSUMED) & set(chosen):
+        chosen["preset"] = CUSTOM_PRESET  # as links were written before there were presets
     state = PageState.model_validate(chosen)
     return _with_complete_range(state, problems)
 

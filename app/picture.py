@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,7 @@ from components.messages import (
     no_data_message,
 )
 from components.position_traces import largest_positions
+from components.presets import PRESETS
 from components.provenance import provenance
 from components.scales import colour_scale
 from components.view import HeatmapView
@@ -101,7 +102,8 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
         start=start,
         stop=stop,
         exchanges=_stored(state.exchanges, heatmaps.exchanges(state.symbol)),
-        **state.changes(),
+        lasting=PRESETS[state.preset].lasting,
+        **state.assumptions(),
         columns=columns,
         step=None,
         buckets=buckets,
@@ -148,7 +150,8 @@ def picture(
 
     ``asked`` is where the reader wanted it to begin, whether or not there are data.
     """
-    scale = colour_scale(view.heatmap.active.sum(axis=0), state.mapping)
+    view = replace(view, blur=PRESETS[state.preset].blur)
+    scale = colour_scale(view.heat, state.mapping)
     return Picture(
         figure=heatmap_figure(view, scale, _look(state), _revision(state)),
         key_figures=key_figures_strip(view),
@@ -170,7 +173,7 @@ def _look(state: PageState) -> Look:
         palette=state.palette,
         theme=state.theme,
         layers=state.layers,
-        intensity=state.intensity,
+        intensity=state.colours,
         zoom_time=zoom_time,
         zoom_price=zoom_price,
         compact=state.compact,

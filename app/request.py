@@ -33,6 +33,9 @@ class HeatmapRequest(Assumptions):
     price_low: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     price_high: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     measure: Measure = "notional"
+    lasting: bool = Field(
+        default=False, description="whether to leave out what should not be open a day later"
+    )
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:

@@ -91,7 +91,14 @@ def draw_maps(
         symbol=request.symbol,
         parts={
             each.book.exchange: _while_known(
-                each, rasterise(each.book, grid.times, grid.edges, request.measure)
+                each,
+                rasterise(
+                    each.book,
+                    grid.times,
+                    grid.edges,
+                    request.measure,
+                    lasting=LASTS if request.lasting else None,
+                ),
             )
             for each in stored
         },

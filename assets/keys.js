@@ -30,7 +30,7 @@
   }
 
   const ACTIONS = {
-    m: () => next("model"),
+    m: () => next("preset"),
     l: () => put("mapping", { value: ticked("mapping")[0] === "log" ? "linear" : "log" }),
     h: toggleHeat,
     p: () => next("palette"),

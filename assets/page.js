@@ -22,10 +22,14 @@
 
   // --- the state -----------------------------------------------------------------------------
 
-  function state(symbol, exchanges, span, start, stop, model, profile, side, mapping, palette,
-    layers, theme, zoom, assumed, previous) {
-    if (span == null || theme == null) return dash.no_update;
+  function state(symbol, exchanges, span, start, stop, preset, model, profile, side, mapping,
+    palette, layers, theme, zoom, assumed, presets, previous) {
+    if (span == null || theme == null || preset == null) return dash.no_update;
     put("custom-range", { hidden: span !== CUSTOM });
+    showPreset(preset, presets);
+    if (previous && preset !== previous.preset && startPreset(preset, previous, presets)) {
+      return dash.no_update;
+    }
     if (span === CUSTOM && !(start && stop) && shown && shown.time) {
       // Begin from what is on the screen; the fields' change brings us here again.
       put("start", { value: fieldTime(shown.time[0]) });
@@ -40,6 +44,7 @@
       window: span,
       start: span === CUSTOM ? start : "",
       stop: span === CUSTOM ? stop : "",
+      preset,
       model,
       profile: profile === CUSTOM ? (previous ? previous.profile : "") : notOwn(profile),
       side_rule: notOwn(side),
@@ -58,6 +63,26 @@
     setTimeout(askIfUp, PATIENCE, turn);
     document.dispatchEvent(new CustomEvent("liqheat:chosen", { detail: chosen }));
     return chosen;
+  }
+
+  function showPreset(preset, presets) {
+    put("custom-model", { hidden: preset !== CUSTOM });
+    put("preset-note", { children: presets[preset].summary });
+  }
+
+  // Each preset has colours of its own; Custom begins with what the preset before it assumed.
+  // Returns whether controls that the state is made of were changed, which brings us here again.
+  function startPreset(preset, previous, presets) {
+    const triggered = dash.callback_context.triggered.map((t) => t.prop_id);
+    if (!triggered.includes("preset.value") || triggered.includes("window.value")) return false;
+    put("intensity", { value: presets[preset].intensity });
+    const before = presets[previous.preset].assumptions;
+    if (preset !== CUSTOM) return false;
+    const wanted = [before.model, before.profile || OWN, before.side_rule || OWN];
+    const controls = ["model", "profile", "side-rule"];
+    const changed = controls.filter((id, i) => byId(id).value !== wanted[i]);
+    changed.forEach((id) => put(id, { value: wanted[controls.indexOf(id)] }));
+    return changed.length > 0;
   }
 
   // An answer may take its time; a server that is gone never gives one, and Dash doesn't tell.

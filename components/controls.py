@@ -11,6 +11,7 @@ from components import ids
 from components.accessibility import aria
 from components.connections import Connection, connection_sign, was_contacted
 from components.palettes import PALETTES
+from components.presets import PRESETS
 from components.scales import MAPPINGS
 from components.theme import exchange_colour, exchange_name
 from engine.models import MODELS
@@ -122,6 +123,12 @@ def custom_range() -> html.Div:
         for label, field in (("From (UTC)", ids.START), ("To (UTC)", ids.STOP))
     ]
     return html.Div(fields, id=ids.CUSTOM_RANGE, className="custom-range", hidden=True)
+
+
+def preset_selector() -> html.Div:
+    """Return the choice of preset."""
+    names = {preset.name: preset.label for preset in PRESETS.values()}
+    return _select("Preset", ids.PRESET, names)
 
 
 def model_selector() -> html.Div:

@@ -10,7 +10,7 @@ from engine.profiles import Profile
 
 SHORTCUTS = (
     ("1 – 9", "Window, 12h to 180d"),
-    ("M", "Next model"),
+    ("M", "Next preset"),
     ("L", "Linear or logarithmic colours"),
     ("H", "Heat on or off"),
     ("P", "Next palette"),

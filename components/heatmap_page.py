@@ -15,6 +15,7 @@ from components.controls import (
     mapping_selector,
     model_selector,
     palette_selector,
+    preset_selector,
     profile_selector,
     side_rule_selector,
     symbol_selector,
@@ -25,6 +26,7 @@ from components.figure import empty_figure
 from components.header import icon_button, notice_bar, page_header
 from components.key_figures import empty_strip
 from components.legend import legend
+from components.presets import preset_choices, preset_note
 
 STATES_EVERY = 10_000
 """Time between two looks at the exchanges' connections. [ms]"""
@@ -78,6 +80,7 @@ def _memory() -> list[Component]:
     return [
         dcc.Location(id=ids.LOCATION, refresh=False),
         dcc.Interval(id=ids.CLOCK, interval=STATES_EVERY, disabled=True),
+        dcc.Store(id=ids.PRESET_CHOICES, data=preset_choices()),
         *(dcc.Store(id=name) for name in stores),
     ]
 
@@ -106,9 +109,12 @@ def _question_bar() -> html.Div:
             window_selector(),
             custom_range(),
             live_switch(),
+            html.Div([preset_selector(), preset_note()], className="preset-controls"),
             html.Div(
                 [model_selector(), profile_selector(), side_rule_selector()],
+                id=ids.CUSTOM_MODEL,
                 className="model-controls",
+                hidden=True,
             ),
         ],
         className="question-bar",

@@ -34,7 +34,7 @@ def empty_strip() -> list[Component]:
         "Last price",
         "Nearest zone above",
         "Nearest zone below",
-        "At risk within",
+        "Modelled at risk within",
         "Imbalance ±5%",
         "Max pain",
         "Mapped",
@@ -69,7 +69,7 @@ def _zone(label: str, zone: Zone | None, last_price: float, digits: int, kind: s
 
 def _at_risk(figures: KeyFigures) -> html.Div:
     head = html.Tr(
-        [html.Th("At risk within", scope="col")]
+        [html.Th("Modelled at risk within", scope="col")]
         + [html.Th(f"±{percent(d, 0)}", scope="col") for d in figures.at_risk]
     )
     rows = [

@@ -42,7 +42,7 @@ def legend() -> html.Div:
         [
             html.Div(
                 [
-                    html.Span("Notional at risk", className="control-label"),
+                    html.Span("Modelled notional at risk", className="control-label"),
                     html.Span(className="legend-unit"),
                 ],
                 className="legend-title",

@@ -11,6 +11,7 @@ _CHOICES = (
     (ids.WINDOW, "value"),
     (ids.START, "value"),
     (ids.STOP, "value"),
+    (ids.PRESET, "value"),
     (ids.MODEL, "value"),
     (ids.PROFILE, "value"),
     (ids.SIDE_RULE, "value"),
@@ -30,6 +31,7 @@ def register_browser_functions(app: Dash) -> None:
         "page.state",
         Output(ids.STATE, "data"),
         *(Input(*choice) for choice in _CHOICES),
+        State(ids.PRESET_CHOICES, "data"),
         State(ids.STATE, "data"),
         prevent_initial_call=True,
     )
