@@ -27,6 +27,7 @@ from components.scales import MAPPINGS
 from components.theme import THEMES
 
 DEFAULT_WINDOW = "7d"
+_ASSUMED = frozenset(Assumptions.model_fields)
 
 
 def _one_of(*allowed: str) -> AfterValidator:
@@ -98,6 +99,13 @@ class PageState(Assumptions):
     live: bool = True
     compact: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _presets_assume_for_themselves(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("preset", DEFAULT_PRESET) == CUSTOM_PRESET:
+            return values
+        return {name: value for name, value in values.items() if name not in _ASSUMED}
+
     @field_validator("start", "stop", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any) -> Any:
@@ -164,13 +172,11 @@ _IN_ADDRESS = (
 def write_search(state: PageState) -> str:
     """Return the query of an address that reproduces the state; defaults are left out."""
     plain = PageState()
-    unsaid = set() if state.preset == CUSTOM_PRESET else set(_ASSUMED)
-    if state.colours == PRESETS[state.preset].intensity:
-        unsaid.add("intensity")
+    own_colours = state.colours != PRESETS[state.preset].intensity
     chosen = {
         name: _WRITERS.get(name, str)(getattr(state, name))
         for name in _IN_ADDRESS
-        if name not in unsaid and getattr(state, name) != getattr(plain, name)
+        if getattr(state, name) != getattr(plain, name) and (name != "intensity" or own_colours)
     }
     return "?" + urlencode(chosen, safe=",:~") if chosen else ""
 
@@ -184,7 +190,7 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
             if name not in _IN_ADDRESS:
                 raise ValueError("the page knows no such choice")
             value = _READERS.get(name, str)(text)
-            PageState.model_validate({name: value})
+            PageState.model_validate({"preset": CUSTOM_PRESET, name: value})
             chosen[name] = value
         except ValidationError as e:
             problems.append(_ignored(name, text, _reason(name, e)))
@@ -195,7 +201,7 @@ def read_search(search: str) -> tuple[PageState, list[str]]:
                     name, text, str(e) if name != "zoom" else "it needs two times and two prices"
                 )
             )
-    if "preset" not in chosen and set(_ASSUMED) & set(chosen):
+    if "preset" not in chosen and _ASSUMED & set(chosen):
         chosen["preset"] = CUSTOM_PRESET  # as links were written before there were presets
     state = PageState.model_validate(chosen)
     return _with_complete_range(state, problems)
@@ -220,9 +226,7 @@ def stored_state(stored: Mapping[str, Any]) -> tuple[PageState, list[str]]:
     except ValidationError as e:
         wrong = list(dict.fromkeys(str(error["loc"][0]) for error in e.errors()))
     sound = {name: value for name, value in stored.items() if name not in wrong}
-    problems = [
-        f"The {name.replace('_', ' ')} can't be that; the usual is shown." for name in wrong
-    ]
+    problems = [f"Unknown {name.replace('_', ' ')}; showing the default instead." for name in wrong]
     return PageState.model_validate(sound), problems
 
 

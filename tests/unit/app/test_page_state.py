@@ -50,7 +50,10 @@ states = st.builds(
 
 @given(states)
 def test_an_address_brings_back_what_was_written(state):
-    assert read_search(write_search(state)) == (state, [])
+    read, problems = read_search(write_search(state))
+    assert problems == []
+    assert read.colours == state.colours
+    assert read.model_copy(update={"intensity": state.intensity}) == state
 
 
 def test_defaults_are_left_out():
@@ -123,7 +126,8 @@ def test_names_in_a_link_may_be_written_in_any_case():
     )
     assert problems == []
     assert write_search(state) == (
-        "?exchanges=okx&window=3d&profile=hot&side_rule=taker&mapping=log"
+        "?exchanges=okx&window=3d&preset=custom&model=turnover&profile=hot&side_rule=taker"
+        "&mapping=log"
         "&palette=inferno&layers=active,candles&theme=light"
     )
 
@@ -168,13 +172,33 @@ def test_a_zoom_suits_a_price_a_thousandfold_about_it(low, high, suits):
 
 def test_a_choice_that_is_none_gives_way_to_the_usual_with_a_sentence():
     state, problems = stored_state(
-        {"symbol": "ETHUSDT", "model": "", "palette": None, "zoom": {"start": 3}, "turn": 7}
+        {"symbol": "ETHUSDT", "window": "", "palette": None, "zoom": {"start": 3}, "turn": 7}
     )
     assert state == PageState(symbol="ETHUSDT")
-    assert problems[0] == "The model can't be that; the usual is shown."
+    assert problems[0] == "Unknown window; showing the default instead."
     assert len(problems) == 3
 
 
 def test_a_sound_state_is_kept_without_a_word():
     kept = PageState(symbol="ETHUSDT", palette="magma")
     assert stored_state(kept.model_dump(mode="json")) == (kept, [])
+
+
+def test_a_link_with_a_model_opens_as_custom_and_draws_as_it_did():
+    state, _ = read_search("?model=turnover")
+    assert state.preset == "custom"
+    assert state.colours == (0, 255)
+    assert state.assumptions()["model"] == "turnover"
+
+
+def test_a_preset_assumes_for_itself():
+    state, problems = read_search("?preset=net-flow&model=turnover")
+    assert problems == []
+    assert state.assumptions()["model"] == "time-evolving"
+    assert write_search(state) == "?preset=net-flow"
+
+
+def test_colours_follow_the_preset_until_the_reader_chooses_some():
+    assert PageState(preset="coinglass-like").colours == (217, 255)
+    assert PageState(preset="coinglass-like", intensity=(10, 200)).colours == (10, 200)
+    assert write_search(PageState(intensity=PageState().colours)) == ""

@@ -18,7 +18,7 @@ from engine.book import build_book
 from engine.growth import GrowingBook
 from engine.heatmap import combine, rasterise
 from engine.margin import LONG, SHORT, LeverageTier, MarginRules, liquidation_price
-from engine.models import MODELS, find_model
+from engine.models import DEFAULT_MODEL, MODELS, find_model
 from engine.parameters import Parameters
 from engine.profiles import parse_profile
 from tests.markets import RULES, START, STEP, market, part
@@ -371,7 +371,7 @@ def test_assumptions_outside_the_model_are_refused(wrong):
 
 
 def test_models_are_found_by_name_and_adjusted():
-    assert next(iter(MODELS)) == "turnover"
+    assert next(iter(MODELS)) == DEFAULT_MODEL == "two-speed"
     model = find_model("turnover", profile=parse_profile("10:1"))
     book = model.build_book(market([UP], [107.0], volume=20.0))
     assert_allclose(book.ledger.held[1], [27.0, 27.0])  # both sides, whole volume
