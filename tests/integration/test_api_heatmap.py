@@ -13,6 +13,7 @@ from app.api.cursor import read, written
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.settings import Settings
+from engine.models import DEFAULT_MODEL
 from tests.api import serving
 from tests.stores import START, STEP, add_market, memory_store, times
 
@@ -287,7 +288,7 @@ def test_an_assumption_changes_the_map_and_is_told(client):
 def test_meta_says_what_was_assumed_and_computed_from(client, view):
     meta = found(client, "heatmap", exchanges="binance,bybit", leverage_weights="10:1,50:1")["meta"]
     assert meta["leverage_weights"] == "10:0.5,50:0.5"
-    assert meta["model"] == "turnover"
+    assert meta["model"] == DEFAULT_MODEL
     assert meta["side_rule"] == "symmetric"
     assert meta["interval_seconds"] == 3600
     assert meta["price_bin_size"] == pytest.approx(view.heatmap.edges[1] - view.heatmap.edges[0])

@@ -12,7 +12,7 @@ import pytest
 from app.errors import NoData
 from app.main import create_app
 from app.settings import Settings
-from engine.models import MODELS
+from engine.models import DEFAULT_MODEL, MODELS
 from tests.browser.fake_heatmaps import FakeHeatmaps, NothingStored, WaitingHeatmaps
 
 STATE = {"symbol": "BTCUSDT", "window": "24h", "turn": 1}
@@ -125,10 +125,10 @@ def test_a_state_may_choose_exchanges_that_the_symbol_is_not_on():
 def test_a_choice_that_is_none_is_drawn_as_the_usual():
     drawn, address = call(
         FakeHeatmaps(),
-        picture(model="", palette=None),
+        picture(preset="custom", model="", palette=None),
         post("address.data", state=STATE | {"model": ""}, intensity=None),
     )
-    assert drawn["shown"]["data"]["request"]["model"] == "turnover"
+    assert drawn["shown"]["data"]["request"]["model"] == DEFAULT_MODEL
     assert address["address"]["data"] == "?symbol=BTCUSDT&window=24h"
 
 
@@ -291,9 +291,10 @@ def test_weights_that_are_no_ordinary_numbers_are_said_to_be(text):
 )
 def test_the_profile_editor_begins_with_what_is_in_force(chosen, weights):
     (answer,) = call(
-        FakeHeatmaps(), post("profile-text.value", profile="custom", state=STATE | chosen)
+        FakeHeatmaps(),
+        post("profile-text.value", profile="custom", state=STATE | {"preset": "custom"} | chosen),
     )
-    own = str(MODELS[chosen.get("model", "turnover")].parameters.profile)
+    own = str(MODELS[chosen.get("model", DEFAULT_MODEL)].parameters.profile)
     assert answer["profile-text"]["value"] == (weights or own)
 
 
