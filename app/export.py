@@ -1,5 +1,6 @@
 """A map as rows: one for each time, exchange, price bucket and side that holds anything."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from engine.heatmap import Heatmap
 from engine.snapshots import SIDE_NAMES
+from engine.version import engine_version
 
 Rows = dict[str, NDArray[Any]]
 
@@ -59,6 +61,15 @@ def export_chunks(
             heatmaps, request.model_copy(update={"start": start, "stop": stop, "step": step})
         )
         start = stop
+
+
+def about_map(request: HeatmapRequest) -> dict[str, str]:
+    """Return what a file says of its map, by name: what is assumed is JSON."""
+    return {
+        "symbol": request.symbol,
+        "assumptions": json.dumps(request.in_force()),
+        "engine_version": engine_version(),
+    }
 
 
 def _floor(time: datetime, step: timedelta) -> datetime:

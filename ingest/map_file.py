@@ -14,12 +14,17 @@ Format = Literal["csv", "parquet", "json"]
 
 _COPY = {
     "csv": "(SELECT * FROM map_as_text) TO '{target}' (FORMAT csv, HEADER true)",
-    "parquet": "map TO '{target}' (FORMAT parquet)",
+    "parquet": "map TO '{target}' (FORMAT parquet, KV_METADATA $about)",
     "json": "(SELECT * FROM map_as_text) TO '{target}' (FORMAT json, ARRAY true)",
 }
 
 
-def write_map(path: Path, file_format: Format, chunks: Iterable[Mapping[str, NDArray[Any]]]) -> int:
+def write_map(
+    path: Path,
+    file_format: Format,
+    chunks: Iterable[Mapping[str, NDArray[Any]]],
+    about: Mapping[str, str],
+) -> int:
     """Write a map (the exporter), piece after piece, to one file and return the number of rows.
 
     The file appears whole or not at all. NaN becomes empty (null); times are UTC.
@@ -32,6 +37,8 @@ def write_map(path: Path, file_format: Format, chunks: Iterable[Mapping[str, NDA
         Comma-separated with a header, Parquet, or an array of JSON objects.
     chunks : iterable of mapping of str to ndarray
         Columns of the exporter; at least one piece.
+    about : mapping of str to str
+        What the map is, by name: the metadata of a Parquet file. The others have no place for it.
 
     Raises
     ------
@@ -50,7 +57,8 @@ def write_map(path: Path, file_format: Format, chunks: Iterable[Mapping[str, NDA
                 rows += len(next(iter(chunk.values())))
             target = str(unfinished).replace("'", "''")  # COPY takes no parameter for its target
             connection.execute(statement("map_as_text"))
-            connection.execute(f"COPY {_COPY[file_format].format(target=target)}")
+            copy = f"COPY {_COPY[file_format].format(target=target)}"
+            connection.execute(copy, {"about": dict(about)} if "$about" in copy else None)
         unfinished.replace(path)
     except duckdb.Error as e:
         raise OSError(f"{path} can't be written: {in_one_line(e)}") from e

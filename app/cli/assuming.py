@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from app.assumptions import Assumptions
 
@@ -42,4 +43,5 @@ def _options() -> list[inspect.Parameter]:
 
 def _sentence(text: str | None) -> str:
     assert text is not None
+    text = escape(text)  # a unit like [quote] is no markup
     return f"{text[0].upper()}{text[1:]}."

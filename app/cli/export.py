@@ -38,7 +38,7 @@ def export(
     notional (quote) that is open, and that was liquidated within the interval. The stamps (UTC) are
     the ends of the intervals, start < stamp <= stop; a start or stop within an interval stands for
     that interval's own start or end. Rows without prices hold open interest whose liquidation
-    price is not known.
+    price is not known. A Parquet file says in its metadata what was assumed.
     """
     settings = load_settings(database=database)
     written_as = file_format or _format_of(out)
@@ -50,7 +50,7 @@ def export(
     from rich.console import Console
     from rich.progress import track
 
-    from app.export import export_chunks
+    from app.export import about_map, export_chunks
     from app.heatmaps import StoredHeatmaps
     from app.request import HeatmapRequest
     from ingest.map_file import write_map
@@ -74,7 +74,7 @@ def export(
     ):
         chunks = export_chunks(heatmaps, request, step)
         shown = track(chunks, "Exporting", console=console, transient=True, total=None)
-        rows = write_map(out, written_as, shown)
+        rows = write_map(out, written_as, shown, about_map(request))
     console.print(f"Wrote {rows:,} rows to {out}.", highlight=False)
 
 

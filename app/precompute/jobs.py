@@ -3,8 +3,9 @@
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from engine.models import FlowModel
-from engine.profiles import LeverageProfile
+from engine.models import MODELS, FlowModel
+from engine.parameters import Parameters
+from engine.profiles import LeverageProfile, TurningLadder
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,26 @@ class Job:
 
 
 def model_text(model: FlowModel) -> str:
-    """Return a model's name and all its parameters, so that equal texts mean equal results."""
-    parameters = (
-        f"{field.name}={_text(getattr(model.parameters, field.name))}"
-        for field in fields(model.parameters)
+    """Return a model's name and what it assumes that is not the named model's own.
+
+    Equal texts mean equal results of one version of the program, which a series names too. A
+    parameter that models come to have later leaves the texts of those before as they are.
+    """
+    named = MODELS.get(model.name)
+    values = ((field.name, getattr(model.parameters, field.name)) for field in fields(Parameters))
+    changed = (
+        f"{name}={_text(value)}"
+        for name, value in values
+        if named is None or value != getattr(named.parameters, name)
     )
-    return " ".join((model.name, *parameters))
+    return " ".join((model.name, *changed))
 
 
 def _text(value: object) -> str:
+    # To the last digit, which what readers are shown is not.
     if isinstance(value, LeverageProfile):
         pairs = zip(value.leverage, value.weight, strict=True)
         return ",".join(f"{float(leverage)!r}:{float(weight)!r}" for leverage, weight in pairs)
+    if isinstance(value, TurningLadder):
+        return f"turning:{float(value.highest)!r}"
     return str(float(value)) if isinstance(value, int | float) else str(value)

@@ -225,3 +225,17 @@ def test_columns_are_as_wide_as_asked(export, tmp_path):
         f"SELECT DISTINCT timestamp AT TIME ZONE 'UTC' AS t FROM '{tmp_path / 'map.parquet'}'"
     )["t"]
     assert set(np.diff(np.sort(stamps))) == {np.timedelta64(timedelta(hours=1))}
+
+
+def test_a_parquet_file_says_what_was_assumed(export, tmp_path):
+    out = tmp_path / "it's a map.parquet"
+    assert export(out, model="two-speed", **{"speed-ratio": "0.5"})[0] == 0
+    path = str(out).replace("'", "''")
+    told = query(
+        f"SELECT decode(key) AS name, decode(value) AS text FROM parquet_kv_metadata('{path}')"
+    )
+    about = dict(zip(told["name"], told["text"], strict=True))
+    assert about["symbol"] == "BTCUSDT"
+    assumed = json.loads(about["assumptions"])
+    assert (assumed["model"], assumed["speed_ratio"]) == ("two-speed", 0.5)
+    assert len(about["engine_version"]) == 10
