@@ -27,6 +27,7 @@ SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve", "--d
 HOST = "127.0.0.1:8050"
 ADDRESS = f"http://{HOST}"
 DEADLINE = 120
+ASSUMED = [parameter_name(name) for name in Assumptions.model_fields]
 
 # What curl found, after its own output and apart from it: the commands are run as they are written.
 CURLRC = 'silent\nshow-error\nwrite-out = "%{stderr}%{http_code} %{content_type}\\n"\n'
@@ -215,7 +216,9 @@ def table_rows(text):
 
 
 def names(cell):
-    return re.findall(r"`(\w+)`", cell)
+    named = re.findall(r"`(\w+)`", cell)
+    # "model … and so on" stands for all assumptions, which have a table of their own.
+    return ASSUMED if cell.endswith("…") and named[:1] == ["model"] else named
 
 
 def described_routes(document):
