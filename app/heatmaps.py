@@ -85,6 +85,11 @@ class StoredHeatmaps:
         """What they are made of, for what is told as it is stored."""
         return self._store
 
+    @property
+    def warmup_days(self) -> int:
+        """Days computed before what is asked for, in histories too long to compute whole."""
+        return self._settings.warmup_days
+
     def close(self) -> None:
         """Close the cache; the store belongs to the caller."""
         self.disk.close()

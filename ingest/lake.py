@@ -105,6 +105,7 @@ LEFT_OUT = frozenset(
         "snapshot_totals",
         "liquidation_snapshots",
         "position_events",
+        "scores",
     }
 )
 """Tables that a lake does not hold."""

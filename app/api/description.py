@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from app.api.answers import MEDIA_TYPES
 from app.api.errors import Problem
 from app.api.parameters import parameter_name
+from app.api.score import allow_null
 from app.assumptions import Assumptions
 from app.settings import Settings
 from app.web.access import OPEN
@@ -87,6 +88,7 @@ def describe(server: FastAPI, settings: Settings) -> None:
 def _add_components(document: dict[str, Any], settings: Settings) -> None:
     components = document.setdefault("components", {})
     components.setdefault("schemas", {}).setdefault("Problem", Problem.model_json_schema())
+    allow_null(components["schemas"])
     if _asks(settings):
         components["securitySchemes"] = _SCHEMES
 

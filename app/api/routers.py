@@ -13,6 +13,7 @@ from app.api.max_pain import max_pain_router
 from app.api.moment import map_router
 from app.api.operations import operations_router
 from app.api.orders import orders_router
+from app.api.score import score_router
 from app.api.stored import stored_router
 from app.cache_stats import CacheStats
 from app.exchange_states import ExchangeState, ExchangeStates, States
@@ -55,6 +56,7 @@ def api_routers(
         levels_router(heatmaps, answers),
         history_router(heatmaps, answers),
         orders_router(heatmaps, answers),
+        score_router(heatmaps, answers),
         stored_router(heatmaps, answers),
         coinglass_router(heatmaps, answers),
         exchange_health_router(states),

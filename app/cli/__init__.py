@@ -40,9 +40,13 @@ COMMANDS = (
         "Compute snapshots of maps and store them in the database.",
     ),
     Command(
+        "score", "app.cli.score", "Measure what a map knows of stored liquidations and positions."
+    ),
+    Command(
         "validate",
-        "app.cli.validate",
-        "Compare the map with positions and liquidations that were observed.",
+        summary="Replaced by collect and score.",
+        replaced_by='"liqheat collect" collects, and "liqheat score --symbol BTCUSDT" compares '
+        "what is stored with the map as of before",
     ),
     Command("simulate", "app.cli.simulate", "Make the simulated market with known truth."),
     Command("bench", "app.cli.bench", "Measure the speed of the engine and of ingestion."),

@@ -12,22 +12,28 @@ from app.cli.errors import explain
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the function, or group of commands, ``name`` in ``module``; a line about it."""
+    """One command: the function, or group of commands, ``name`` in ``module``; a line about it.
+
+    One that was ``replaced_by`` others is in no list and says so, whatever its arguments.
+    """
 
     name: str
-    module: str
-    summary: str
+    module: str = ""
+    summary: str = ""
+    replaced_by: str = ""
 
 
 class LazyCommand(TyperCommand):
     """Stands for a command in lists until it runs."""
 
     def __init__(self, command: Command) -> None:
-        super().__init__(command.name, help=command.summary)
+        super().__init__(command.name, help=command.summary, hidden=bool(command.replaced_by))
         self._command = command
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Import the command and let it read its arguments."""
+        if self._command.replaced_by:
+            raise ValueError(f"{self._command.name} was replaced: {self._command.replaced_by}.")
         return load(self._command).make_context(*args, **kwargs)
 
 

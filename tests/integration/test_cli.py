@@ -16,6 +16,8 @@ from app.settings import Settings, variable
 from ingest.database import migrations
 from ingest.store import Store
 
+SHOWN = [command for command in COMMANDS if not command.replaced_by]
+
 
 @pytest.fixture(autouse=True)
 def bare_folder(tmp_path, monkeypatch):
@@ -56,17 +58,17 @@ def test_version_is_that_of_the_package(liqheat):
 def test_help_lists_every_command_with_its_summary(liqheat):
     code, out, _ = liqheat("--help")
     assert code == 0
-    for command in COMMANDS:
+    for command in SHOWN:
         assert command.name in out
         assert command.summary in out
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", SHOWN, ids=lambda command: command.name)
 def test_a_command_says_of_itself_what_the_list_says(command):
     assert load(command).help.partition("\n")[0] == command.summary
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("command", SHOWN, ids=lambda command: command.name)
 def test_every_command_takes_a_database(command, liqheat):
     code, out, _ = liqheat(command.name, "--help")
     assert code == 0

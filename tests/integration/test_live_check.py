@@ -13,12 +13,43 @@ import pytest
 
 from tests import fake_rest
 from tests.fake_exchange.clock import DEADLINE, until
-from tests.fake_rest import EXCHANGES, gives, status
+from tests.fake_exchange.exchanges import USERS
+from tests.fake_rest import EXCHANGES, gives, millis, status
 from tests.integration.test_collect import fake_exchanges
 from tests.integration.test_collect_command import answer_now, bitcoin
-from tests.integration.test_validate import PLANTED, quiet
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Size and liquidation price of what Hyperliquid's users hold; None holds nothing.
+PLANTED = {
+    USERS[True]: ("1", 911.5),
+    f"0x{2:040x}": ("-1", 1053.5),
+    f"0x{3:040x}": ("2", None),
+    f"0x{4:040x}": None,
+}
+
+
+def answer_positions(rest):
+    """Let a fake Hyperliquid answer with what is planted for a user."""
+    body = rest.body
+
+    def answer(asked):
+        if asked.name == "clearinghouseState":
+            return 200, state(PLANTED.get(asked.params["user"]))
+        return body(asked)
+
+    rest.body = answer
+
+
+def state(planted):
+    rows = []
+    if planted is not None:
+        size, price = planted
+        told = {"coin": "BTC", "szi": size, "entryPx": "1000", "marginUsed": "25"}
+        told |= {"leverage": {"type": "isolated", "value": 20}}
+        told |= {"liquidationPx": None if price is None else str(price)}
+        rows.append({"type": "oneWay", "position": told})
+    return {"assetPositions": rows, "time": millis(datetime.now(UTC))}
 
 
 @contextlib.contextmanager
@@ -114,7 +145,7 @@ def test_it_tells_what_streams_send_and_servers_answer(tmp_path):
 
 def test_of_users_that_are_named_it_tells_positions_and_listens_to_fills(tmp_path):
     async def scenario(fakes, servers, streams, rest):
-        quiet(servers["hyperliquid"])
+        answer_positions(servers["hyperliquid"])
         named = {"LIQHEAT_HYPERLIQUID_USERS": ",".join(PLANTED)}
         chosen = ("--exchanges", "hyperliquid", "--seconds", "2")
         process = await check(tmp_path, streams, rest, *chosen, **named)

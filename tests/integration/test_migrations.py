@@ -18,6 +18,8 @@ ROWS = {  # one row that each version could already hold
     "'2026-01-01', '2026-01-02')",
     8: f"INSERT INTO liquidations VALUES ({BTC}, '2026-01-01', 'long', 1, 100, 'mark', 100, NULL, "
     "5)",
+    9: f"INSERT INTO scores VALUES ({BTC}, '{{}}', '2026-01-01', '2026-04-01', 'w', 'p', "
+    "'2026-04-01', '{}')",
 }
 TABLES = {
     1: "open_interest",
@@ -28,6 +30,7 @@ TABLES = {
     6: "liquidations WHERE price_kind = 'fill'",
     7: "observed_positions",
     8: "liquidations WHERE trade_id = 5",
+    9: "scores",
 }
 
 

@@ -14,7 +14,7 @@ from app.api.parameters import HeatmapQuery, parameter_name
 from app.assumptions import PARAMETERS, Assumptions, reader_name
 from app.cli.export import export
 from app.cli.precompute import precompute
-from app.cli.validate import hyperliquid
+from app.cli.score import score_markets
 from app.page_state import PageState, read_search, write_search
 from app.request import HeatmapRequest
 from engine.models import MODELS
@@ -114,7 +114,7 @@ def test_an_ensembles_members_stand_in_a_link_and_reach_the_engine():
     assert "one is 'best'" in problem
 
 
-@pytest.mark.parametrize("command", [export, precompute, hyperliquid])
+@pytest.mark.parametrize("command", [export, precompute, score_markets])
 def test_each_is_an_option_of_commands(command):
     options = inspect.signature(command).parameters
     for name, field in Assumptions.model_fields.items():
