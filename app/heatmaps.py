@@ -1,17 +1,20 @@
 """Validate → load → book → rasterise: the one path from a request to a heatmap."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from app.books import Books
 from app.cache import CacheStats, DiskCache, Memory, nbytes
+from app.calibrations import Calibrator
 from app.errors import NoData
 from app.history import mapped_from
 from app.market_choice import choose_markets
 from app.moment import MomentMap, known_at, moment_of
 from app.observed import load_positions
 from app.request import HeatmapRequest
+from app.score_record import assumptions_key
 from app.settings import Settings
 from app.stored_book import StoredBook, time64
 from app.stored_maps import plain_grid, read_maps
@@ -28,6 +31,7 @@ from app.views import (
 from components.view import HeatmapView
 from engine.models import FlowModel
 from engine.parameters import Parameters
+from engine.score import Calibration, Calibrations, Verdict
 from engine.summary import KeyFigures
 from ingest.coverage import MarketCoverage
 from ingest.liquidations import largest_liquidations
@@ -77,6 +81,8 @@ class StoredHeatmaps:
         self._moments: Memory[MomentMap] = Memory(_VIEWS_BYTES, nbytes, "moments")
         self._views: Memory[HeatmapView] = Memory(_VIEWS_BYTES, nbytes, "views")
         self._figures: Memory[KeyFigures] = Memory(_FIGURES, lambda _: 1, "figures")
+        self._calibrator = Calibrator(store)
+        self._calibrations: Memory[Calibrations] = Memory(_FIGURES, lambda _: 1, "calibrations")
         self._lists: Memory[list[MarketCoverage]] = Memory(0, len, "markets")
         self._simulated = store.is_simulated()
 
@@ -161,7 +167,8 @@ class StoredHeatmaps:
     def maps(self, request: HeatmapRequest) -> Maps:
         """Return the maps alone, cheaper than the view; raises as `view` does."""
         watermark = self._store.map_watermark(request.exchanges, request.symbol)
-        return self._maps.get(request, lambda: self._draw_maps(request, watermark), watermark)
+        maps = self._maps.get(request, lambda: self._draw_maps(request, watermark), watermark)
+        return replace(maps, calibrations=self.calibrations(request))
 
     def moment(
         self, request: HeatmapRequest, time: datetime, since: datetime | None = None
@@ -178,9 +185,19 @@ class StoredHeatmaps:
             Count only levels born after it.
         """
         watermark = self._store.map_watermark(request.exchanges, request.symbol)
-        return self._moments.get(
+        moment = self._moments.get(
             (request, time, since),
             lambda: self._find_moment(request, time, since, watermark),
+            watermark,
+        )
+        return replace(moment, calibrations=self.calibrations(request))
+
+    def calibrations(self, request: HeatmapRequest) -> Calibrations:
+        """Return what turns a request's modelled amounts into reported ones; raises as `view`."""
+        watermark = self._store.watermark(request.exchanges, request.symbol)
+        return self._calibrations.get(
+            (request.symbol, request.exchanges, assumptions_key(request.in_force())),
+            lambda: self._calibrate(request),
             watermark,
         )
 
@@ -232,6 +249,28 @@ class StoredHeatmaps:
         # Liquidations come far more often than bars, and change none of them.
         figures = self._figures.get(request, lambda: figures_of(maps, shown), watermark)
         return draw(maps, shown, liquidations, positions, figures)
+
+    def _calibrate(self, request: HeatmapRequest) -> Calibrations:
+        markets = self._markets(request, request.assumed())
+        return Calibrations({m.exchange: self._calibration(m, request) for m in markets})
+
+    def _calibration(
+        self, market: MarketCoverage, request: HeatmapRequest
+    ) -> Calibration | Verdict:
+        verdict = self._calibrator.too_few(market.exchange, market.symbol)
+        if verdict is not None:
+            return verdict
+        model = request.assumed()
+        if not self._books.at_hand(market, request, model):
+            # Stored snapshots answer without a book; building one would take longer than they do.
+            kept = self._calibrator.last(market.exchange, market.symbol, request)
+            if kept is not None:
+                return kept
+        try:
+            stored = self._books.get(market, request, model)
+        except NoData as e:
+            return Verdict("no verdict", f"Not calibrated: {e}")
+        return self._calibrator.of(stored, request)
 
     def _find_moment(
         self, request: HeatmapRequest, time: datetime, since: datetime | None, watermark: str

@@ -1,7 +1,7 @@
 """The map at one moment: what is open by price, side, leverage and exchange."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -15,6 +15,7 @@ from engine.book import OpenLevels
 from engine.ensemble import Book
 from engine.heatmap import Measure
 from engine.kernels import Floats
+from engine.score import Calibrations
 from engine.summary import Cluster, max_pain, risk_edges
 
 
@@ -60,6 +61,8 @@ class MomentMap:
         Whether the data are of the simulated market.
     watermark : str
         Names the state of the stored data.
+    calibrations : Calibrations
+        What turns modelled amounts into those that the exchanges' feeds report.
     """
 
     symbol: str
@@ -79,6 +82,7 @@ class MomentMap:
     assumed_margin: tuple[str, ...]
     simulated: bool
     watermark: str
+    calibrations: Calibrations = field(default_factory=Calibrations)
 
     @property
     def whole(self) -> Floats:
@@ -109,7 +113,34 @@ class MomentMap:
         Longs by a fall from the last price to the bucket's lower edge, shorts by a rise to its
         upper edge; nothing on the other side of the price. [quote or base]
         """
-        side, price, amount = self._flat()
+        return self._cumulative(self.levels.values())
+
+    def calibrated_cumulative(self) -> Floats | None:
+        """Return `cumulative` as the feeds would report it, None where it isn't calibrated."""
+        return self.calibrations.scaled(
+            {exchange: self._cumulative([levels]) for exchange, levels in self.levels.items()}
+        )
+
+    def calibrated_buckets(self) -> Floats | None:
+        """Return what feeds would report of each bucket, shape (2, buckets), None as above."""
+        return self.calibrations.scaled(
+            {exchange: part.sum(axis=1) for exchange, part in self.parts.items()}
+        )
+
+    def calibrated_on_the_way(self, price: float) -> float | None:
+        """Return the sum of `on_the_way` as the feeds would report it, None as above."""
+        side = 0 if price < self.last_price else 1
+        amounts = self.on_the_way(price).sum(axis=1)
+        scaled = self.calibrations.scaled(
+            {
+                name: np.eye(2)[side] * amount
+                for name, amount in zip(self.levels, amounts, strict=True)
+            }
+        )
+        return None if scaled is None else float(scaled[side])
+
+    def _cumulative(self, parts: Iterable[OpenLevels]) -> Floats:
+        side, price, amount = self._flat(parts)
         longs = (side == 0) & (price < self.last_price)
         shorts = (side == 1) & (price >= self.last_price)
         return np.stack(
@@ -136,12 +167,28 @@ class MomentMap:
 
         The same as the page's key figures (`engine.summary.max_pain`); always of notional. [quote]
         """
+        return max_pain(np.asarray(sum(self._at_risk().values())), self.last_price)
+
+    def calibrated_pain(self, cluster: Cluster | None, side: int) -> float | None:
+        """Return what feeds would report of a side's cluster (0 long, 1 short). [quote]
+
+        None where there is no cluster, or the map isn't calibrated.
+        """
+        scaled = self.calibrations.scaled(self._at_risk())
+        if cluster is None or scaled is None:
+            return None
+        bucket = np.searchsorted(risk_edges(self.last_price), cluster.price, side="right") - 1
+        return float(scaled[side, bucket])
+
+    def _at_risk(self) -> dict[str, Floats]:
+        """Return each exchange's notional in the buckets of `risk_edges`, shape (2, 2000)."""
         edges = risk_edges(self.last_price)
-        active = np.zeros((2, edges.size - 1))
-        for levels in self.levels.values():
+        held = {}
+        for exchange, levels in self.levels.items():
             kept, bucket = _buckets_of(levels, edges)
-            np.add.at(active, (levels.side[kept], bucket), levels.notional[kept])
-        return max_pain(active, self.last_price)
+            held[exchange] = np.zeros((2, edges.size - 1))
+            np.add.at(held[exchange], (levels.side[kept], bucket), levels.notional[kept])
+        return held
 
     def _liquidated_by(self, levels: OpenLevels, price: float) -> Floats:
         last = self.last_price
@@ -154,9 +201,9 @@ class MomentMap:
         sums = np.bincount(levels.tier[crossed], amount, len(self.leverages))
         return np.asarray(sums, np.float64)
 
-    def _flat(self) -> tuple[NDArray[np.int8], Floats, Floats]:
-        """Return side, price and amount of all exchanges' levels."""
-        every = list(self.levels.values())
+    def _flat(self, parts: Iterable[OpenLevels]) -> tuple[NDArray[np.int8], Floats, Floats]:
+        """Return side, price and amount of several exchanges' levels."""
+        every = list(parts)
         return (
             np.concatenate([levels.side for levels in every]),
             np.concatenate([levels.price for levels in every]),

@@ -1,7 +1,7 @@
 """From books to the view that pictures, numbers and files are made of."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import nan
 
@@ -15,6 +15,7 @@ from engine.grid import price_edges, shown_range, step_edges, time_edges, width_
 from engine.heatmap import Heatmap, combine, rasterise
 from engine.kernels import Floats
 from engine.market import Times
+from engine.score import Calibrations
 from engine.summary import KeyFigures, key_figures, risk_edges
 from ingest.store import Arrays
 
@@ -59,6 +60,8 @@ class Maps:
         Whether the data are of the simulated market.
     watermark : str
         Names the state of the stored data.
+    calibrations : Calibrations
+        What turns modelled amounts into those that the exchanges' feeds report.
     """
 
     symbol: str
@@ -68,6 +71,7 @@ class Maps:
     assumed_margin: tuple[str, ...]
     simulated: bool
     watermark: str
+    calibrations: Calibrations = field(default_factory=Calibrations)
 
     @property
     def whole(self) -> Heatmap:
@@ -155,6 +159,8 @@ def draw(
         simulated=maps.simulated,
         watermark=maps.watermark,
         positions=positions,
+        calibrations=maps.calibrations,
+        calibrated=_calibrated_levels(maps, stored, figures.last_price),
         begun={each.book.exchange: each.start for each in stored if first < each.start < last},
     )
 
@@ -320,3 +326,19 @@ def figures_of(maps: Maps, stored: Sequence[StoredBook]) -> KeyFigures:
     coverage = float(tracked.sum() / held) if held > 0.0 else 0.0
     coverage = coverage if heatmap.ties else nan
     return key_figures(heatmap.active[:, :, 0], lasting.active[:, :, 0], last_price, coverage)
+
+
+def _calibrated_levels(
+    maps: Maps, stored: Sequence[StoredBook], last_price: float
+) -> Floats | None:
+    """Return what is open at the maps' end in the buckets of `risk_edges`, as feeds report it."""
+    if not maps.calibrations.known:
+        return None
+    stop = _edges(maps)[-1]
+    moment, edges = np.array([stop - np.timedelta64(1, "us"), stop]), risk_edges(last_price)
+    heatmaps = (_while_known(each, rasterise(each.book, moment, edges)) for each in stored)
+    parts = {
+        each.book.exchange: heatmap.active[:, :, 0]
+        for each, heatmap in zip(stored, heatmaps, strict=True)
+    }
+    return maps.calibrations.scaled(parts)

@@ -51,7 +51,7 @@ SIDE_RULES = {
 
 LAYER_NAMES = {
     "active": "Active",
-    "consumed": "Consumed",
+    "consumed": "Crossed (model)",
     "candles": "Candles",
     "positions": "Positions",
     "liquidations": "Liquidations",

@@ -6,7 +6,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from components.formats import percent, price_digits, price_text, signed_percent, time_text, usd
+from components.theme import exchange_name
 from components.view import HeatmapView
+from engine.margin import LONG, SHORT
 from engine.summary import KeyFigures
 from engine.zones import Zone
 
@@ -19,8 +21,8 @@ def key_figures_strip(view: HeatmapView) -> list[Component]:
     digits = price_digits(figures.last_price)
     return [
         _last_price(view, digits),
-        _zone("Nearest zone above", figures.above, figures.last_price, digits, "is-short"),
-        _zone("Nearest zone below", figures.below, figures.last_price, digits, "is-long"),
+        _zone("Nearest zone above", view, figures.above, SHORT),
+        _zone("Nearest zone below", view, figures.below, LONG),
         _at_risk(figures),
         _imbalance(figures.imbalance),
         _max_pain(figures, digits),
@@ -59,12 +61,21 @@ def _last_price(view: HeatmapView, digits: int) -> html.Div:
     return _cell("Last price", price_text(view.key_figures.last_price, digits), note, "is-price")
 
 
-def _zone(label: str, zone: Zone | None, last_price: float, digits: int, kind: str) -> html.Div:
+def _zone(label: str, view: HeatmapView, zone: Zone | None, side: int) -> html.Div:
+    kind = "is-long" if side == LONG else "is-short"
     if zone is None:
         return _cell(label, "–", "none stands out", kind)
+    last_price = view.key_figures.last_price
+    digits = price_digits(last_price)
     low, high = (price_text(price, max(0, digits - 1)) for price in (zone.low, zone.high))
     distance = signed_percent(zone.price / last_price - 1.0)
-    return _cell(label, f"{low}–{high}", f"{distance} · modelled {usd(zone.total)}", kind)
+    note: list[str | Component] = [f"{distance} · modelled {usd(zone.total)}"]
+    calibrated = view.calibrated_between(zone.low, zone.high, 0 if side == LONG else 1)
+    if calibrated is not None:
+        feeds = ", ".join(exchange_name(exchange) for exchange in view.calibrations.markets)
+        said = html.Span(f" · calibrated {usd(calibrated)}", title=f"as reported by {feeds}")
+        note.append(said)
+    return _cell(label, f"{low}–{high}", note, kind)
 
 
 def _at_risk(figures: KeyFigures) -> html.Div:

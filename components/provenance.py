@@ -37,7 +37,16 @@ def provenance(view: HeatmapView, asked: np.datetime64 | None = None) -> list[st
         statements.append(f"margin rules assumed for {names}")
     if not view.ties:
         statements.append("levels do not tie to the open interest")
+    statements.append(_dollars(view))
     if view.gaps:
         statements.append(f"{len(view.gaps)} gap{'s' * (len(view.gaps) > 1)} hatched")
     statements.append(f"data {view.watermark}")
     return statements
+
+
+def _dollars(view: HeatmapView) -> str:
+    """Return what the amounts are, and what they were calibrated with."""
+    if not view.calibrations.known:
+        return "amounts are modelled, not calibrated"
+    feeds = ", ".join(exchange_name(exchange) for exchange in view.calibrations.markets)
+    return f"amounts are modelled; calibrated ones as reported by {feeds}"

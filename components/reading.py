@@ -34,7 +34,7 @@ class Reading:
     long, short : float
         Open at the column's end. [quote]
     consumed : float
-        Liquidated within the column, by the model. [quote]
+        Modelled notional that the price crossed within the column. [quote]
     realised : float
         Liquidated within the cell, as reported. [quote]
     observed : Observed
@@ -122,14 +122,14 @@ def reading_card(reading: Reading | None) -> list[Component]:
     """Return what a reading says; its time, price and distance are written at the cursor."""
     if reading is None:
         return [html.P("Outside the map", className="reading-note")]
-    rows = [_row("At risk", usd(reading.total), "reading-total")]
+    rows = [_row("At risk (modelled)", usd(reading.total), "reading-total")]
     if reading.total > 0.0:
         rows += [
             _row("Long", usd(reading.long), "is-long"),
             _row("Short", usd(reading.short), "is-short"),
         ]
     if reading.consumed > 0.0:
-        rows.append(_row("Consumed (model)", usd(reading.consumed), "is-consumed"))
+        rows.append(_row("Crossed (modelled)", usd(reading.consumed), "is-consumed"))
     if reading.realised > 0.0:
         rows.append(_row("Liquidated (reported)", usd(reading.realised), "is-realised"))
     if reading.observed.count:

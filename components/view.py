@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.heatmap import Heatmap, blurred
-from engine.summary import KeyFigures
+from engine.score import Calibrations
+from engine.summary import KeyFigures, risk_edges
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.datetime64]
@@ -110,6 +111,11 @@ class HeatmapView:
         What was observed of single positions, as far as it is stored.
     begun : mapping of str to datetime64
         Exchanges that count only from some time within the view, and from when. [UTC]
+    calibrations : Calibrations
+        What turns modelled amounts into those that the exchanges' feeds report.
+    calibrated : ndarray, shape (2, 2000), or None
+        What is open at the view's end in the buckets of `engine.summary.risk_edges`, as the feeds
+        would report it; None where the map isn't calibrated. [quote]
     blur : float
         Width to which the heat is smoothed over price, of the last price; 0 for not at all. [-]
     """
@@ -131,7 +137,21 @@ class HeatmapView:
     watermark: str
     positions: Positions = field(default_factory=Positions.none)
     begun: Mapping[str, np.datetime64] = field(default_factory=dict)
+    calibrations: Calibrations = field(default_factory=Calibrations)
+    calibrated: Floats | None = None
     blur: float = 0.0
+
+    def calibrated_between(self, low: float, high: float, side: int) -> float | None:
+        """Return what feeds would report of a side (0 long, 1 short) between two prices. [quote]
+
+        At the view's end; the prices are edges of `engine.summary.risk_edges`. None where the map
+        isn't calibrated.
+        """
+        if self.calibrated is None:
+            return None
+        edges = risk_edges(self.key_figures.last_price)
+        middles = (edges[:-1] + edges[1:]) / 2.0
+        return float(self.calibrated[side, (middles > low) & (middles < high)].sum())
 
     @property
     def heat(self) -> Floats:

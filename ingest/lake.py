@@ -106,6 +106,8 @@ LEFT_OUT = frozenset(
         "liquidation_snapshots",
         "position_events",
         "scores",
+        "calibrations",
+        "fits",
     }
 )
 """Tables that a lake does not hold."""

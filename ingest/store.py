@@ -41,6 +41,8 @@ class Store:
         self._listeners: list[Callable[[Change], None]] = []
         self.path = path
         """The database's file, None in memory."""
+        self.read_only = False
+        """Whether nothing can be written."""
 
     @classmethod
     def open(cls, path: Path | str, *, read_only: bool = False) -> Self:
@@ -63,7 +65,9 @@ class Store:
             If it can't be used for another reason.
         """
         connection = connect(path, read_only=read_only)
-        return cls(connection, None if str(path) == ":memory:" else Path(path))
+        store = cls(connection, None if str(path) == ":memory:" else Path(path))
+        store.read_only = read_only
+        return store
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """The map over time: page by page with its flows, or as one matrix."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -33,16 +34,21 @@ _LAYERS = ("density", "consumed")
 
 
 class Level(BaseModel):
-    """What is open in a price bucket at a time, and what was liquidated there before it.
+    """What the model holds open in a price bucket at a time, and what it lost there before.
 
-    Sides that were not asked for are left out.
+    Sides that were not asked for are left out, and so are calibrated amounts where the map is not
+    calibrated: what the exchanges' feeds would report of the modelled ones.
     """
 
     price: float = Field(description="middle of the bucket [quote]")
     long_density: float | None = None
     short_density: float | None = None
-    long_consumed: float | None = None
+    long_consumed: float | None = Field(default=None, description="modelled, not as reported")
     short_consumed: float | None = None
+    calibrated_long_density: float | None = None
+    calibrated_short_density: float | None = None
+    calibrated_long_consumed: float | None = None
+    calibrated_short_consumed: float | None = None
 
 
 class Snapshot(BaseModel):
@@ -52,9 +58,9 @@ class Snapshot(BaseModel):
     levels: list[Level] = Field(description="buckets that hold anything, ascending by price")
     opened: Sides = Field(description="levels' size that was born in the column [base]")
     closed: Sides = Field(description="… that its holders closed [base]")
-    liquidated: Sides = Field(description="… that was liquidated [base]")
+    liquidated: Sides = Field(description="… that the price crossed: modelled, not reported [base]")
     open_interest: float | None = Field(description="one side counted; null if unknown [base]")
-    coverage: Shares = Field(description="levels / open interest [-]")
+    coverage: Shares = Field(description="mapped share: levels / open interest [-]")
     exchanges: dict[str, list[Level]] | None = Field(
         default=None, description="each exchange's part of the levels, where asked for"
     )
@@ -75,7 +81,10 @@ class Matrix(BaseModel):
     times: list[str] = Field(description="ends of the columns")
     prices: list[float] = Field(description="middles of the price buckets [quote]")
     values: list[list[float]] = Field(description="[price][time]: open at the column's end")
-    consumed: list[list[float]] = Field(description="[price][time]: liquidated in the column")
+    consumed: list[list[float]] = Field(
+        description="[price][time]: modelled notional that the price crossed in the column; meta's "
+        "calibration says how it compares with what feeds report"
+    )
     exchanges: dict[str, list[list[float]]] | None = Field(
         default=None, description="each exchange's part of the values, where asked for"
     )
@@ -188,7 +197,7 @@ def _sides(query: HeatmapQuery) -> list[int]:
 
 def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
     whole = maps.whole
-    levels = _levels(whole, query)
+    levels = _levels(whole, query, _calibrated(maps))
     parts = {}
     if query.breakdown == "exchange":
         parts = {exchange: _levels(part, query) for exchange, part in maps.parts.items()}
@@ -208,9 +217,26 @@ def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
         yield snapshot
 
 
-def _levels(heatmap: Heatmap, query: HeatmapQuery) -> Iterator[list[dict[str, float]]]:
+def _calibrated(maps: Maps) -> Heatmap | None:
+    """Return the whole map as the feeds would report it, None where it isn't calibrated."""
+    active, consumed = (
+        maps.calibrations.scaled({name: getattr(part, layer) for name, part in maps.parts.items()})
+        for layer in ("active", "consumed")
+    )
+    if active is None or consumed is None:
+        return None
+    return replace(maps.whole, active=active, consumed=consumed)
+
+
+def _levels(
+    heatmap: Heatmap, query: HeatmapQuery, calibrated: Heatmap | None = None
+) -> Iterator[list[dict[str, float]]]:
     """Yield the buckets that hold anything, column by column."""
     names, cells = _layers(heatmap, query)
+    if calibrated is not None:
+        reported, amounts = _layers(calibrated, query)
+        names += [f"calibrated_{name}" for name in reported]
+        cells = np.concatenate([cells, amounts])
     prices = bucket_middles(heatmap.edges).tolist()
     for column in range(cells.shape[2]):
         held = np.flatnonzero(cells[:, :, column].any(axis=0))

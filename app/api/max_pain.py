@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from app.api.answers import Answer, Answers, Format
 from app.api.errors import RESPONSES
 from app.api.formats import iso
-from app.api.meta import InForce, in_force
+from app.api.meta import CalibrationMeta, InForce, calibration_meta, in_force
 from app.api.moment_query import is_live
 from app.api.parameters import ExchangesQuery, ModelQuery, Symbol, Time, known_exchanges
 from app.errors import NoData
@@ -66,17 +66,22 @@ class MaxPain(BaseModel):
         description="middle of the bucket below the last price that holds most long notional; "
         "buckets are 0.1 % of the last price"
     )
-    long_max_pain_notional: float | None
+    long_max_pain_notional: float | None = Field(description="modelled as open there")
+    calibrated_long_max_pain_notional: float | None = Field(
+        description="what feeds would report if it were reached; null where not calibrated"
+    )
     short_max_pain_price: float | None = Field(
         description="middle of the bucket above the last price that holds most short notional"
     )
-    short_max_pain_notional: float | None
+    short_max_pain_notional: float | None = Field(description="modelled as open there")
+    calibrated_short_max_pain_notional: float | None
 
 
 class MaxPainMeta(InForce):  # type: ignore[misc]
     """What an answer was computed from, and how."""
 
     range: str | None
+    calibration: dict[str, dict[str, CalibrationMeta]] = Field(description="by symbol and exchange")
     left_out: int = Field(description="further symbols, beyond the most of one answer")
     data_watermark: str
     engine_version: str
@@ -123,7 +128,7 @@ def _max_pain(heatmaps: StoredHeatmaps, query: MaxPainQuery) -> Answer:
         moments = list(_moments(heatmaps, query, list(markets.items())[:MOST_SYMBOLS]))
     rows = [_row(moment) for moment in moments]
     return Answer(
-        document=lambda: {"data": rows, "meta": _meta(heatmaps, query, left_out)},
+        document=lambda: {"data": rows, "meta": _meta(heatmaps, query, moments, left_out)},
         table=lambda: _columns(rows),
         live=not moments or any(is_live(moment) for moment in moments),
     )
@@ -177,23 +182,31 @@ def _row(moment: MomentMap) -> dict[str, Any]:
         "exchanges": list(moment.levels),
         "time": iso(moment.time),
         "last_price": moment.last_price,
-        **_told("long", longs),
-        **_told("short", shorts),
+        **_told("long", longs, moment.calibrated_pain(longs, 0)),
+        **_told("short", shorts, moment.calibrated_pain(shorts, 1)),
     }
 
 
-def _told(side: str, cluster: Cluster | None) -> dict[str, float | None]:
-    names = f"{side}_max_pain_price", f"{side}_max_pain_notional"
+def _told(side: str, cluster: Cluster | None, calibrated: float | None) -> dict[str, float | None]:
+    names = (
+        f"{side}_max_pain_price",
+        f"{side}_max_pain_notional",
+        f"calibrated_{side}_max_pain_notional",
+    )
     if cluster is None:
         return dict.fromkeys(names)
     price = float(f"{cluster.price:.12g}")
-    return dict(zip(names, (price, round(cluster.notional, 2)), strict=True))
+    reported = None if calibrated is None else round(calibrated, 2)
+    return dict(zip(names, (price, round(cluster.notional, 2), reported), strict=True))
 
 
-def _meta(heatmaps: StoredHeatmaps, query: MaxPainQuery, left_out: int) -> dict[str, Any]:
+def _meta(
+    heatmaps: StoredHeatmaps, query: MaxPainQuery, moments: Sequence[MomentMap], left_out: int
+) -> dict[str, Any]:
     return {
         **in_force(query),
         "range": query.range,
+        "calibration": {moment.symbol: calibration_meta(moment.calibrations) for moment in moments},
         "left_out": left_out,
         "data_watermark": heatmaps.watermark(query.symbol),
         "engine_version": engine_version(),
@@ -202,7 +215,7 @@ def _meta(heatmaps: StoredHeatmaps, query: MaxPainQuery, left_out: int) -> dict[
 
 def _columns(rows: Sequence[dict[str, Any]]) -> Arrays:
     """Return the rows as columns; a row's exchanges are one text."""
-    numbers = ["last_price", *_told("long", None), *_told("short", None)]
+    numbers = ["last_price", *_told("long", None, None), *_told("short", None, None)]
     return {
         "symbol": np.array([row["symbol"] for row in rows], np.str_),
         "exchanges": np.array([" ".join(row["exchanges"]) for row in rows], np.str_),

@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 import numpy as np
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from app.api.formats import iso
 from app.api.parameters import parameter_name
@@ -15,6 +15,7 @@ from app.views import Maps
 from engine.heatmap import Heatmap
 from engine.kernels import Floats
 from engine.parameters import Parameters
+from engine.score import Calibration, Calibrations, Verdict
 from engine.version import engine_version
 
 
@@ -54,13 +55,35 @@ def in_force(asked: Assumptions) -> dict[str, Any]:
     return {parameter_name(name): value for name, value in asked.in_force().items()}
 
 
+class CalibrationMeta(BaseModel):
+    """What turns a market's modelled amounts into those that its feed reports.
+
+    Most holders stop out, close or add margin before they are liquidated, and feeds leave out much:
+    modelled amounts are no dollars liquidated. The factor is the sum of what was reported over the
+    sum of what the model's levels lost to crossings, over whole days that have both.
+    """
+
+    feed: str = Field(description="exchange that reported the liquidations")
+    factor: Sides | None = Field(description="reported over modelled notional, null if unknown [-]")
+    spread: Sides | None = Field(
+        description="standard deviation of the factor's logarithm from day to day [-]"
+    )
+    days: int | None = Field(description="whole days with both")
+    start_time: str | None
+    end_time: str | None
+    reason: str | None = Field(description="why the market is not calibrated")
+
+
 class Origin(InForce):  # type: ignore[misc,valid-type]
     """What was assumed, and the state of data and program that an answer comes from."""
 
     symbol: str
     price_bin_size: float
     units: dict[str, str]
-    coverage: Shares
+    coverage: Shares = Field(description="mapped share: levels / open interest [-]")
+    calibration: dict[str, CalibrationMeta] = Field(
+        description="by exchange; calibrated amounts are given where all exchanges have a factor"
+    )
     crossing_price: str
     assumed_margin: list[str]
     simulated: bool
@@ -108,12 +131,35 @@ def origin(
         "symbol": found.symbol,
         "price_bin_size": bin_size(edges),
         "coverage": shares(coverage),
+        "calibration": calibration_meta(found.calibrations),
         "crossing_price": found.crossing_price,
         "assumed_margin": list(found.assumed_margin),
         "simulated": found.simulated,
         "data_end": iso(found.data_stop),
         "data_watermark": found.watermark,
         "engine_version": engine_version(),
+    }
+
+
+def calibration_meta(calibrations: Calibrations) -> dict[str, Any]:
+    """Return what `CalibrationMeta` describes, by exchange."""
+    return {
+        exchange: {"feed": exchange, **_calibration(found)}
+        for exchange, found in calibrations.markets.items()
+    }
+
+
+def _calibration(found: Calibration | Verdict) -> dict[str, Any]:
+    if isinstance(found, Verdict):
+        unknown = ("factor", "spread", "days", "start_time", "end_time")
+        return {**dict.fromkeys(unknown), "reason": found.words}
+    return {
+        "factor": {"long": found.long.value, "short": found.short.value},
+        "spread": {"long": found.long.spread, "short": found.short.spread},
+        "days": found.days,
+        "start_time": iso(found.start),
+        "end_time": iso(found.stop),
+        "reason": None,
     }
 
 

@@ -37,7 +37,7 @@ class MapQuery(MomentQuery):
 
 
 class MapBucket(BaseModel):
-    """One price bucket; parts that hold nothing are left out. [quote]"""
+    """One price bucket, modelled; parts that hold nothing are left out. [quote]"""
 
     price: float = Field(description="middle of the bucket")
     long: dict[str, float] = Field(description="open notional by leverage, or by exchange")
@@ -48,6 +48,13 @@ class MapBucket(BaseModel):
     short_cumulative: float = Field(
         description="shorts liquidated by a rise from the last price to the bucket's upper edge"
     )
+    calibrated_long: float | None = Field(
+        default=None,
+        description="what feeds would report of the bucket's longs; left out where not calibrated",
+    )
+    calibrated_short: float | None = None
+    calibrated_long_cumulative: float | None = None
+    calibrated_short_cumulative: float | None = None
 
 
 class WhatIf(BaseModel):
@@ -55,7 +62,10 @@ class WhatIf(BaseModel):
 
     price: float
     side: Literal["long", "short"] = Field(description="of the positions: longs if it falls")
-    notional: float = Field(description="of all [quote]")
+    notional: float = Field(description="of all, modelled [quote]")
+    calibrated_notional: float | None = Field(
+        description="what feeds would report of it; null where not calibrated [quote]"
+    )
     parts: dict[str, float] = Field(description="the same by leverage, or by exchange")
 
 
@@ -130,6 +140,7 @@ def _parts(moment: MomentMap, query: MapQuery) -> tuple[list[str], Floats]:
 def _buckets(moment: MomentMap, query: MapQuery) -> Iterator[dict[str, Any]]:
     names, parts = _parts(moment, query)
     cumulative = rounded(moment.cumulative()).tolist()
+    calibrated = list(_calibrated(moment))
     for bucket, price in enumerate(bucket_middles(moment.edges).tolist()):
         longs, shorts = (_held(names, parts[side, :, bucket]) for side in range(2))
         yield {
@@ -138,7 +149,17 @@ def _buckets(moment: MomentMap, query: MapQuery) -> Iterator[dict[str, Any]]:
             "short": shorts,
             "long_cumulative": cumulative[0][bucket],
             "short_cumulative": cumulative[1][bucket],
+            **{name: amounts[bucket] for name, amounts in calibrated},
         }
+
+
+def _calibrated(moment: MomentMap) -> Iterator[tuple[str, list[float]]]:
+    """Yield each calibrated field's amounts by bucket, nothing where the map isn't calibrated."""
+    found = {"": moment.calibrated_buckets(), "_cumulative": moment.calibrated_cumulative()}
+    for kind, amounts in found.items():
+        if amounts is not None:
+            for side, row in zip(SIDE_NAMES, rounded(amounts).tolist(), strict=True):
+                yield f"calibrated_{side}{kind}", row
 
 
 def _held(names: list[str], amounts: Floats) -> dict[str, float]:
@@ -155,6 +176,7 @@ def _what_if(moment: MomentMap, query: MapQuery, price: float) -> dict[str, Any]
         "price": price,
         "side": "long" if price < moment.last_price else "short",
         "notional": float(rounded(on_the_way.sum())),
+        "calibrated_notional": moment.calibrated_on_the_way(price),
         "parts": _held(_parts(moment, query)[0], amounts),
     }
 

@@ -5,7 +5,7 @@ for two seconds, and serving maps needs neither.
 """
 
 from engine.score.agreement import Agreement, compare
-from engine.score.calibration import Calibration, calibrate
+from engine.score.calibration import Calibration, Calibrations, calibrate
 from engine.score.events import Liquidations, trigger_price
 from engine.score.evidence import Estimate, Verdict
 from engine.score.fit import Fit, fit
@@ -14,6 +14,7 @@ from engine.score.recovery import Recovery, recover
 from engine.score.scorecard import Scorecard, score
 
 __all__ = [
-    "Agreement", "Calibration", "Estimate", "Fit", "Liquidations", "ObservedPositions", "Recovery",
-    "Scorecard", "Verdict", "calibrate", "compare", "fit", "recover", "score", "trigger_price",
+    "Agreement", "Calibration", "Calibrations", "Estimate", "Fit", "Liquidations",
+    "ObservedPositions", "Recovery", "Scorecard", "Verdict", "calibrate", "compare", "fit",
+    "recover", "score", "trigger_price",
 ]  # fmt: skip

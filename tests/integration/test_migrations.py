@@ -20,6 +20,8 @@ ROWS = {  # one row that each version could already hold
     "5)",
     9: f"INSERT INTO scores VALUES ({BTC}, '{{}}', '2026-01-01', '2026-04-01', 'w', 'p', "
     "'2026-04-01', '{}')",
+    10: f"INSERT INTO calibrations VALUES ({BTC}, 'binance', '{{}}', 'i', 'w', 'p', "
+    "'2026-04-01', '{}')",
 }
 TABLES = {
     1: "open_interest",
@@ -31,6 +33,7 @@ TABLES = {
     7: "observed_positions",
     8: "liquidations WHERE trade_id = 5",
     9: "scores",
+    10: "calibrations",
 }
 
 

@@ -252,7 +252,7 @@ def test_the_cursor_reads_the_cell_of_the_view_that_is_shown():
         return await post("reading.children", cursor=cursor, shown=shown)(http)
 
     (answer,) = call(FakeHeatmaps(), at_cursor)
-    assert "At risk" in written(answer["reading"])
+    assert "At risk (modelled)" in written(answer["reading"])
     assert answer["reading-key"]["data"] == "1:2:3"
 
 

@@ -16,6 +16,7 @@ from app.api.coinglass.parameters import CoinMapQuery, MaxPainQuery, PairMapQuer
 from app.api.coinglass.texts import number_texts, plain
 from app.api.formats import bucket_middles, iso, rounded
 from app.api.max_pain import MOST_SYMBOLS
+from app.api.meta import calibration_meta
 from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
@@ -162,6 +163,7 @@ def _pain_meta(
                 "exchanges": list(moment.levels),
                 "candle_exchange": moment.candle_exchange,
                 "opened_since": iso(time64(asked.start)),
+                "calibration": calibration_meta(moment.calibrations),
                 "data_end": iso(moment.data_stop),
             }
             for coin, (asked, moment) in found.items()

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.api.coinglass.models import CoinGlassModel, mapping
 from app.api.formats import iso
-from app.api.meta import in_force, shares
+from app.api.meta import calibration_meta, in_force, shares
 from app.heatmaps import StoredHeatmaps
 from app.moment import MomentMap
 from app.request import HeatmapRequest
@@ -12,8 +12,8 @@ from app.stored_book import time64
 from engine.version import engine_version
 
 NOT_THEIRS = (
-    "Computed by this program from what is stored here, by the model named in meta. It is no data "
-    "of CoinGlass, whose models are not published."
+    "Computed by this program from what is stored here, by the model named in meta. Amounts are "
+    "modelled, not reported. It is no data of CoinGlass, whose models are not published."
 )
 NOT_THEIR_LIQUIDATIONS = (
     "Liquidations that are stored here, as far as the exchanges publish them. They are no data of "
@@ -45,6 +45,7 @@ def moment_meta(
         "price_range": [float(moment.edges[0]), float(moment.edges[-1])],
         "units": {"price": "quote currency", "level": NOTIONAL},
         "coverage": shares(moment.coverage),
+        "calibration": calibration_meta(moment.calibrations),
         "crossing_price": moment.crossing_price,
         "assumed_margin": list(moment.assumed_margin),
         "simulated": moment.simulated,

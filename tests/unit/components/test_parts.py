@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -5,14 +6,17 @@ import numpy as np
 import pytest
 
 from components.arrays import encoded, milliseconds
-from components.controls import WINDOWS, exchange_options, profile_names
+from components.controls import LAYER_NAMES, WINDOWS, exchange_options, profile_names
 from components.dialogs import profile_preview
 from components.key_figures import empty_strip, key_figures_strip
 from components.legend import legend_values
 from components.messages import empty_store_message, no_data_message
 from components.provenance import provenance
+from components.reading import read_cell, reading_card
 from components.scales import colour_scale
 from engine.profiles import parse_profile
+from engine.score import Calibration, Calibrations
+from engine.score.calibration import Factor
 
 from .conftest import texts
 
@@ -124,3 +128,29 @@ def test_an_array_without_a_typed_counterpart_is_refused():
 
 def test_times_become_milliseconds():
     assert milliseconds(np.array(["1970-01-01T00:00:01.5"], "datetime64[us]")).tolist() == [1500.0]
+
+
+def test_calibrated_amounts_say_whose_report_they_are_like(view):
+    factor, day = Factor(0.002, 0.4), np.datetime64("2026-01-01", "us")
+    found = Calibration(factor, factor, factor, 31, day, day)
+    held = np.zeros((2, 2000))
+    held[1, 1150] = 9e6  # at 149.5, within the zone above, and nothing else there
+    known = replace(
+        view, calibrated=held, calibrations=Calibrations({"binance": found, "bybit": found})
+    )
+    assert "calibrated" not in " ".join(texts(key_figures_strip(view)))
+    assert "amounts are modelled, not calibrated" in provenance(view)
+    assert " · calibrated $9.0M" in texts(key_figures_strip(known))
+    assert "amounts are modelled; calibrated ones as reported by Binance, Bybit" in provenance(
+        known
+    )
+
+
+def test_no_amount_of_a_map_is_shown_without_saying_that_it_is_modelled(view):
+    cell = read_cell(view, view.heatmap.times[1], 125.0)
+    labels = [*texts(reading_card(cell)), *texts(key_figures_strip(view)), *LAYER_NAMES.values()]
+    held = [text for text in labels if re.match("at risk|crossed|consumed|liquidated", text, re.I)]
+    assert {"At risk (modelled)", "Crossed (modelled)", "Crossed (model)"} <= set(held)
+    assert all("model" in text or "reported" in text for text in held)
+    assert "Modelled at risk within" in labels
+    assert any("modelled $" in text for text in labels)

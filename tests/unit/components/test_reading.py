@@ -48,8 +48,8 @@ def test_a_card_lists_what_there_is(view):
     heatmap = view.heatmap
     large = replace(view, heatmap=replace(heatmap, active=heatmap.active * 1e6))
     card = texts(reading_card(read_cell(large, START + 30 * MINUTE, 110.0)))
-    assert card[:6] == ["At risk", "$40.0M", "Long", "$40.0M", "Short", "$0"]
-    assert "Consumed (model)" not in card
+    assert card[:6] == ["At risk (modelled)", "$40.0M", "Long", "$40.0M", "Short", "$0"]
+    assert "Crossed (modelled)" not in card
 
 
 def test_a_card_names_exchanges_with_their_shares(view):

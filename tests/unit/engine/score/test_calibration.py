@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.score import Calibration, Verdict, calibrate
+from engine.score.calibration import calibrate_days, days_of
 from tests.scored import DAY, per_bar, walk
 
 WARM_UP = timedelta(days=1)
@@ -61,3 +62,21 @@ def test_a_map_that_nothing_crossed_calibrates_nothing(market, crossed):
     found = calibrate(np.zeros_like(crossed), market, per_bar(market, crossed), WARM_UP)
     assert isinstance(found, Verdict)
     assert found.words.startswith("Not calibrated")
+
+
+def test_days_summed_alone_calibrate_as_their_market_does(market, crossed):
+    reported = crossed * [[0.1], [0.3]]
+    start, modelled = days_of(market.open_time, market.interval, crossed, WARM_UP)
+    _, realised = days_of(market.open_time, market.interval, reported, WARM_UP)
+    whole = calibrate(crossed, market, per_bar(market, reported), WARM_UP)
+    alone = calibrate_days(start, modelled, realised)
+    assert (alone.days, alone.start, alone.stop) == (whole.days, whole.start, whole.stop)
+    assert alone.both.value == pytest.approx(whole.both.value)
+    assert alone.both.spread == pytest.approx(whole.both.spread)
+
+
+def test_a_day_that_lacks_a_bar_is_not_summed(market, crossed):
+    kept = np.arange(len(market)) != 288 * 20 + 5
+    start, _ = days_of(market.open_time[kept], market.interval, crossed[:, kept], WARM_UP)
+    assert market.open_time[288 * 20] not in start
+    assert start.size == 38
