@@ -26,18 +26,19 @@ from engine.score.where import Where
 AIM, ALIKE = 0.6, 0.1
 """Share of liquidations near zones that was asked for, and by how much symbols may differ in it."""
 
-_WIDTH = 100  # where output is no terminal
+_WIDTH, _WIDEST = 100, 140  # where output is no terminal
 
 
-def _console() -> Console:
+def _console(width: int = _WIDTH) -> Console:
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH)
+    return console if console.is_terminal else Console(highlight=False, width=width)
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, stiff: int = 1) -> Table:
+    """Return a table whose first columns, which say what a row is about, are never wrapped."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, no_wrap=place == 0)  # what a row is about stays in one piece
+        table.add_column(column, no_wrap=place < stiff)
     return table
 
 
@@ -187,39 +188,45 @@ def show_hit_rates(records: Sequence[ScoreRecord]) -> None:
 
 def show_together(groups: Sequence[Together]) -> None:
     """Print scores of files, those of one market and model together."""
-    table = _table("market", "model", "periods", "when", "how much", "where", "open positions")
-    for one in groups:
-        for record in one.records if len(one.records) > 1 else ():
-            table.add_row(*_one_of_several(record))
-        spans = f"{one.records[0].start:%Y-%m-%d} to {one.records[-1].stop:%Y-%m-%d}"
-        counted = f"{spans}, {len(one.records)} scores together"
-        table.add_row(
-            f"{one.symbol} on {one.exchange}",
-            escape(one.model),
-            counted if len(one.records) > 1 else spans,
-            *(
-                in_short(part) if part else "no verdict"
-                for part in (one.when, one.amount, one.where)
-            ),
-            _plain(one.positions) if one.positions else "no verdict",
-        )
-    _console().print(table)
-
-
-def _one_of_several(record: ScoreRecord) -> tuple[str, ...]:
-    def short(part: object, figure: Estimate | None) -> str:
-        return in_short(figure) if figure else "" if part is None else "no verdict"
-
-    when, amount, where, held = record.when, record.amount, record.where, record.positions
-    return (
-        "",
-        "",
-        f"{record.start:%Y-%m-%d} to {record.stop:%Y-%m-%d}",
-        short(when, when.strongest.both if isinstance(when, When) else None),
-        short(amount, amount.over_fading if isinstance(amount, Amount) else None),
-        short(where, where.over_uniform if isinstance(where, Where) else None),
-        _plain(held.map.matched) if isinstance(held, OpenPositions) else "",
+    table = _table(
+        "market", "model", "from", "to", "when", "how much", "where", "open positions", stiff=4
     )
+    for one in groups:
+        market = f"{one.symbol} on {one.exchange}"
+        for record in one.records:
+            table.add_row(market, escape(one.model), *_figures(record))
+        if len(one.records) > 1:
+            parts = (one.when, one.amount, one.where)
+            table.add_row(
+                market,
+                escape(one.model),
+                f"{len(one.records)} scores",
+                "together",
+                *(in_short(part) if part else "no verdict" for part in parts),
+                _plain(one.positions) if one.positions else "no verdict",
+                style="bold",
+            )
+    _console(_WIDEST).print(table)
+
+
+def _figures(record: ScoreRecord) -> Iterator[str]:
+    """Yield the period of a score, and each line's figure in short."""
+    yield f"{record.start:%Y-%m-%d}"
+    yield f"{record.stop:%Y-%m-%d}"
+    for part in (record.when, record.amount, record.where, record.positions):
+        match part:
+            case When():
+                yield in_short(part.strongest.both)
+            case Amount():
+                yield in_short(part.over_fading)
+            case Where():
+                yield in_short(part.over_uniform)
+            case OpenPositions():
+                yield _plain(part.map.matched)
+            case Verdict():
+                yield "no verdict"
+            case None:
+                yield "not measured"
 
 
 def show_recoveries(symbol: str, exchange: str, found: Mapping[str, Recovery]) -> None:

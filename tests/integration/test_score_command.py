@@ -84,6 +84,7 @@ def test_scores_are_added_to_a_file_and_shown_together(run, tmp_path):
     assert code == 0
     assert "BTCUSDT on binance" in out
     assert "2 scores together" in out
+    assert out.count("2026-02-01") == 2
 
 
 def test_a_score_of_the_past_is_not_kept_as_the_last_one(run, database):
