@@ -40,4 +40,6 @@ def bucket_middles(edges: Floats) -> Floats:
     """Return the middle of each price bucket, without the last digits' noise. [quote]"""
     width = (edges[-1] - edges[0]) / (edges.size - 1)
     decimals = int(max(0.0, np.ceil(1.0 - np.log10(width)))) + 1
-    return np.round((edges[:-1] + edges[1:]) / 2.0, decimals)
+    middles = edges[:-1] / 2.0 + edges[1:] / 2.0
+    # Buckets wider than what floats tell apart have no such digits, and rounding may overflow.
+    return np.round(middles, decimals) if width < 1e15 else middles

@@ -268,6 +268,12 @@ def test_what_cannot_be_answered_says_why(client, route, changes, status, words)
     assert words in answer.text
 
 
+def test_the_widest_bucket_holds_all(client):
+    answer = get(client, "map", price_bin_size=1.6e308)
+    assert answer.status_code == 200
+    assert len(answer.json()["data"]) == 1
+
+
 @pytest.mark.parametrize(
     ("route", "changes", "words"),
     [
