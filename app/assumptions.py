@@ -80,6 +80,7 @@ class Assumptions(BaseModel):
         "what opens levels: flow of open interest, its rises, volume, or the bursts of these; all "
         "but flow need closing none"
     )
+    funding: bool | None = _own("whether funding that positions pay or receive moves their levels")
     maintenance: bool | None = _own("whether liquidation leaves the exchange's maintenance margin")
     turnover: float | None = _share("share of volume that is positions changing hands")
     slow_of_net: float | None = _share("with two speeds, share of net openings by slow holders")

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from app.errors import NoData
 from app.market_choice import no_interest
-from engine.margin import LeverageTier, MarginRules
-from engine.market import Market
+from engine.margin import BEGINNING, LeverageTier, MarginRules
+from engine.market import Floats, Market
 from engine.models import DEFAULT_MODEL, MODELS
 from engine.parameters import Parameters
 from engine.tiers import margin_rules
@@ -26,7 +27,7 @@ def load_market(store: Store, bars: Bars, assumed: Parameters = _DEFAULT) -> Mar
     Raises
     ------
     NoData
-        If the model needs open interest and no bar has any.
+        If the model needs open interest or funding rates, and there are none.
     """
     exchange, symbol = bars.exchange, bars.symbol
     first, initial = 0, bars.initial_open_interest
@@ -52,6 +53,7 @@ def load_market(store: Store, bars: Bars, assumed: Parameters = _DEFAULT) -> Mar
         crossing_high=np.where(marked, bars.mark_high[kept], bars.high[kept]),
         crossing_low=np.where(marked, bars.mark_low[kept], bars.low[kept]),
         marked=marked,
+        funding=_funding(store, bars)[kept] if assumed.needs_funding else None,
     )
 
 
@@ -64,6 +66,29 @@ def _beginning(bars: Bars) -> tuple[int, float]:
         raise no_interest(bars.symbol, bars.exchange)
     # The first sample is where the book starts: before it there is no change to speak of.
     return int(known[0]) + 1, float(bars.open_interest[known[0]])
+
+
+def _funding(store: Store, bars: Bars) -> Floats:
+    """Return the sum of the funding rates that fell due within each bar. [-]
+
+    Raises
+    ------
+    NoData
+        If none is stored up to the last bar.
+    """
+    stops = bars.open_time + np.timedelta64(bars.interval)
+    until = stops[-1].item().replace(tzinfo=UTC) if len(bars) else BEGINNING
+    rates = store.funding_rates(bars.exchange, bars.symbol, BEGINNING, until)
+    if len(bars) and not rates["time"].size:
+        raise NoData(
+            f"No funding rates are stored for {bars.symbol} on {bars.exchange}, and this model "
+            f'needs them. Load some with "liqheat backfill --exchange {bars.exchange} --symbol '
+            f'{bars.symbol} --kinds funding", or, of Binance, with "liqheat fetch".'
+        )
+    bar = np.searchsorted(bars.open_time, rates["time"], side="right") - 1
+    within = (bar >= 0) & (rates["time"] < stops[bar])
+    paid = np.bincount(bar[within], rates["funding_rate"][within], len(bars))
+    return np.asarray(paid, np.float64)
 
 
 def part(market: Market, bars: slice) -> Market:

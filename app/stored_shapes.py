@@ -17,7 +17,7 @@ _SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     "open_interest": ("float64", ("n + 1",)),
     **{
         f"bars_{name}": ("float64", ("n",))
-        for name in ("turn", "low", "high", "change", "turned_over")
+        for name in ("turn", "low", "high", "change", "turned_over", "paid")
     },
     "bars_entry": ("float64", ("n", "p")),
     "bars_levered": ("float64", ("n", 2)),
@@ -26,6 +26,7 @@ _SHAPES: Mapping[str, tuple[str, tuple[str | int, ...]]] = {
     **{f"tiers_{name}": ("float64", ("r", 2, "t")) for name in ("base", "slope")},
     **{f"tiers_{name}": ("float64", ("r", "t")) for name in ("weight", "leverage")},
     "tiers_point": ("int64", ("t",)),
+    "tiers_drift": ("float64", (2,)),
     "ledger_opened": ("float64", ("n + 1", 2, "o")),
     **{f"ledger_{name}": ("float64", ("n + 1", 2)) for name in ("closed", "liquidated", "pool")},
     **{f"ledger_{name}": ("float64", ("n + 1", 2, "k")) for name in ("tracked", "survival")},

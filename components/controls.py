@@ -47,6 +47,7 @@ SIDE_RULES = {
     "candle": "Candle",
     "taker": "Taker volume",
     "symmetric": "Symmetric",
+    "funding": "Funding",
 }
 
 LAYER_NAMES = {

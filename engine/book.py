@@ -158,7 +158,7 @@ class LevelBook:
         kept = size > 0.0
         bar, side, tier = bar[kept], side[kept], tier[kept]
         return OpenLevels(
-            price=self.price(bar, side, tier),
+            price=self.price(bar, side, tier, len(self)),
             size=size[kept],
             side=side.astype(np.int8),
             tier=tier % len(self.parameters.profile.leverage),
@@ -167,19 +167,30 @@ class LevelBook:
             birth=bar,
         )
 
-    def price(self, bar: Indices, side: Indices, tier: Indices) -> Floats:
-        """Return the liquidation prices of levels, named by birth, side and tier. [quote]"""
+    def price(
+        self, bar: Indices, side: Indices, tier: Indices, bars: int | Indices | None = None
+    ) -> Floats:
+        """Return the liquidation prices of levels, named by birth, side and tier. [quote]
+
+        They are those at birth, or after so many bars of the book, funding having moved them.
+        """
         rules = self.bars.regime[bar]
         ratio = self.tiers.slope[rules, side, tier] * self.bars.turn[bar]
         ratio += self.tiers.base[rules, side, tier]
-        return np.asarray(self.bars.entry[bar, self.tiers.point[tier]] * ratio)
+        price = self.bars.entry[bar, self.tiers.point[tier]] * ratio
+        if bars is not None and self.bars.paid.size:
+            paid = self.bars.paid[np.asarray(bars) - 1] - self.bars.paid[bar]
+            price = price + self.tiers.drift[side] * paid
+        return np.asarray(price)
 
     def price_range(self) -> tuple[float, float]:
         """Return prices between which every level lies, of at least one bar. [quote]"""
         turns = np.array([self.bars.turn.min(initial=1.0), 1.0])
         ratio = self.tiers.base[..., None] + self.tiers.slope[..., None] * turns
-        low = float(self.bars.entry.min() * ratio.min())
-        return max(low * (1 - 1e-9), 0.0), float(self.bars.entry.max() * ratio.max()) * (1 + 1e-9)
+        moved = float(self.tiers.drift.max() * np.ptp(self.bars.paid))
+        low = float(self.bars.entry.min() * ratio.min()) - moved
+        high = float(self.bars.entry.max() * ratio.max()) + moved
+        return max(low * (1 - 1e-9), 0.0), high * (1 + 1e-9)
 
     def size(self, bar: Indices, side: Indices, tier: Indices, bars: int | Indices) -> Floats:
         """Return what proportional closing left of levels after so many bars of the book. [base]
@@ -210,7 +221,8 @@ class LevelBook:
             bar, side, tier = np.unravel_index(self.closings.level, self.death.shape)
             last = self.death[bar, side, tier]
             killed = (last >= 0) & (last < len(self))
-            taken = self.closings.size * self.price(bar, side, tier)
+            ended = np.clip(last, 0, len(self) - 1).astype(np.int64) + 1
+            taken = self.closings.size * self.price(bar, side, tier, ended)
             np.subtract.at(crossed, (side[killed], last[killed]), taken[killed])
         return crossed
 

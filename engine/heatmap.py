@@ -107,6 +107,14 @@ def rasterise(
     if isinstance(book, EnsembleBook):
         drawn = [rasterise(part, times, edges, measure, lasting) for part in book.parts]
         return _mean(drawn, book)
+    if book.parameters.funding:
+        return _drifting(book, times, edges, measure, lasting)
+    return _draw(book, times, edges, measure, lasting)
+
+
+def _draw(
+    book: LevelBook, times: Times, edges: Floats, measure: Measure, lasting: timedelta | None
+) -> Heatmap:
     columns, buckets = times.size - 1, edges.size - 1
     ends = book.open_time + np.timedelta64(book.interval)
     bars_by = np.searchsorted(ends, times, side="right").astype(np.int32)
@@ -146,6 +154,57 @@ def rasterise(
         measure=measure,
         ties=book.parameters.ties,
     )
+
+
+def _drifting(
+    book: LevelBook, times: Times, edges: Floats, measure: Measure, lasting: timedelta | None
+) -> Heatmap:
+    """Draw a book whose levels move by the funding that they pay.
+
+    Notes
+    -----
+    Less what funding has moved its side by, each level stays where it is, so the book is drawn
+    there, on a wider grid, and each column is then moved back: what lies in a bucket there is split
+    over the two that it comes to lie in, by their overlap. Sums are kept. A level is so drawn at
+    most a bucket from its price, and its notional is that of its buckets' middles; what was
+    liquidated within a column is moved as at the column's end.
+    """
+    width = (edges[-1] - edges[0]) / (edges.size - 1)
+    ended = np.searchsorted(book.open_time + np.timedelta64(book.interval), times[1:], "right")
+    paid = np.concatenate(([0.0], book.bars.paid))[ended]
+    moved = book.tiers.drift[:, None] * paid / width  # in buckets, of each side and column
+    first = int(np.floor(-moved.max()))
+    count = edges.size + int(np.ceil(np.ptp(moved))) + 2
+    still = edges[0] + width * (first + np.arange(count + 1))
+    drawn = _draw(book, times, still, "size", lasting)
+    place = -moved - first
+    amount = (edges[:-1] + edges[1:])[:, None] / 2.0 if measure == "notional" else 1.0
+    return replace(
+        drawn,
+        edges=edges,
+        active=_moved(drawn.active, place, edges.size - 1) * amount,
+        consumed=_moved(drawn.consumed, place, edges.size - 1) * amount,
+        measure=measure,
+    )
+
+
+def _moved(amounts: Floats, place: Floats, buckets: int) -> Floats:
+    """Return ``buckets`` buckets of amounts from a place on, which lies between two, by overlap.
+
+    Parameters
+    ----------
+    amounts : ndarray, shape (2, all buckets, columns)
+    place : ndarray, shape (2, columns)
+        Where the first one begins, in buckets.
+    buckets : int
+    """
+    moved = np.empty((2, amounts.shape[2], buckets)).transpose(0, 2, 1)
+    for side, column in np.ndindex(place.shape):
+        whole = int(place[side, column])
+        share = place[side, column] - whole
+        found = amounts[side, whole : whole + buckets + 1, column]
+        moved[side, :, column] = (1.0 - share) * found[:-1] + share * found[1:]
+    return moved
 
 
 def blurred(amounts: Floats, edges: Floats, width: float) -> Floats:

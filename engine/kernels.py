@@ -40,7 +40,7 @@ class Bars(NamedTuple):
     turn : ndarray, shape (n,)
         Margin of the bar's rungs over that of the ladder's lowest turn; 1 for fixed leverages. [-]
     low, high : ndarray, shape (n,)
-        Range that liquidates. [quote]
+        Range that liquidates, less what funding moved longs' levels, and shorts', by. [quote]
     levered : ndarray, shape (n, 2)
         Share of a side's openings that is levered. [-]
     change : ndarray, shape (n,)
@@ -53,6 +53,9 @@ class Bars(NamedTuple):
         all that opens. [base]
     regime : ndarray of int32, shape (n,)
         Row of `Tiers` in force.
+    paid : ndarray, shape (n,)
+        What a long has paid for funding since the first bar, per unit of base asset; 0 where that
+        does not matter. [quote]
     """
 
     entry: Floats
@@ -64,6 +67,7 @@ class Bars(NamedTuple):
     gap: NDArray[np.bool_]
     turned_over: Floats
     regime: Ints
+    paid: Floats
 
 
 class Tiers(NamedTuple):
@@ -79,6 +83,8 @@ class Tiers(NamedTuple):
         Leverage times ``turn`` of the bar. [-]
     point : ndarray of int64, shape (tiers,)
         Column of ``Bars.entry``.
+    drift : ndarray, shape (2,)
+        By how much levels move for each unit of ``Bars.paid``; 0 where funding moves none. [-]
     """
 
     base: Floats
@@ -86,6 +92,7 @@ class Tiers(NamedTuple):
     weight: Floats
     leverage: Floats
     point: Indices
+    drift: Floats
 
 
 class Holders(NamedTuple):
@@ -184,10 +191,15 @@ def empty_ledger(bars: int, initial_open_interest: float, holders: Holders) -> L
 
 @njit(cache=True, nogil=True, inline="always")
 def level_price(bars: Bars, tiers: Tiers, bar: int, side: int, tier: int) -> float:
-    """Return the liquidation price of a level. [quote]"""
+    """Return the liquidation price of a level, less what funding had moved others by. [quote]
+
+    All levels of a side move alike, so it is a constant, which is crossed where the range of a bar,
+    less what funding has moved levels by until then, reaches it.
+    """
     rules = bars.regime[bar]
     ratio = tiers.base[rules, side, tier] + tiers.slope[rules, side, tier] * bars.turn[bar]
-    return float(bars.entry[bar, tiers.point[tier]] * ratio)
+    price = bars.entry[bar, tiers.point[tier]] * ratio
+    return float(price - tiers.drift[side] * bars.paid[bar])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -261,8 +273,10 @@ def find_deaths(bars: Bars, tiers: Tiers, death: Ints) -> None:
                 rules, turn = bars.regime[bar], bars.turn[bar]
                 entry, found = bars.entry[bar], death[bar, side]
                 base, slope = tiers.base[rules, side], tiers.slope[rules, side]
+                moved = tiers.drift[side] * bars.paid[bar]
                 for tier in range(tier_count):
-                    price = sign * (entry[tiers.point[tier]] * (base[tier] + slope[tier] * turn))
+                    price = entry[tiers.point[tier]] * (base[tier] + slope[tier] * turn)
+                    price = sign * (price - moved)
                     place = min(places[tier], top)
                     while place < top and extremes[place] <= price:
                         place += 1
@@ -518,6 +532,7 @@ def sum_crossed(
                         ledger.epoch[bar + 1, side, kind],
                     )
                 price = level_price(bars, tiers, bar, side, tier)
+                price += tiers.drift[side] * bars.paid[last]
                 crossed[side, last] += size * tiers.weight[rules, tier] * price
 
 

@@ -41,6 +41,9 @@ class Market:
         Range that liquidates: of the mark price where stored, of the last price elsewhere. [quote]
     marked : ndarray of bool, shape (n,), or None
         Which bars' crossing range is of the mark price; None where none's is.
+    funding : ndarray, shape (n,), or None
+        What longs paid shorts in each bar, as a share of notional: the sum of the funding rates
+        that fell due from its start to before its end; None if unknown. [-]
     """
 
     exchange: str
@@ -60,6 +63,7 @@ class Market:
     crossing_high: Floats
     crossing_low: Floats
     marked: NDArray[np.bool_] | None = None
+    funding: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of bars."""

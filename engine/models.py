@@ -80,6 +80,18 @@ MODELS = {
             Parameters(turnover=1.0, side_rule="symmetric", entry="hlc3", profile=PROFILES["wide"]),
         ),
         FlowModel(
+            "funding-adjusted",
+            "Two speeds; levels move by funding paid, and the side that pays it is levered more",
+            Parameters(
+                turnover=1.0,
+                side_rule="funding",
+                entry="auto",
+                profile=PROFILES["wide"],
+                speeds="two",
+                funding=True,
+            ),
+        ),
+        FlowModel(
             "binance-standard",
             "Rises of open interest, or of volume where it is unknown; levels last until touched",
             Parameters(

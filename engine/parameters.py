@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from engine.profiles import PROFILES, Profile
 
-SideRule = Literal["candle", "taker", "symmetric"]
+SideRule = Literal["candle", "taker", "symmetric", "funding"]
 Closing = Literal["proportional", "nearest", "none"]
 Entry = Literal["close", "hlc3", "vwap", "spread", "auto"]
 Speeds = Literal["one", "two", "layered"]
@@ -26,9 +26,10 @@ class Parameters:
     turnover : float
         Share of a bar's volume that is positions changing hands, in [0, 1]; where volume opens
         levels, the share of it that does. [-]
-    side_rule : {"candle", "taker", "symmetric"}
+    side_rule : {"candle", "taker", "symmetric", "funding"}
         Which share of a side's openings is levered: by the candle's direction, by the share of
-        taker volume on that side, or all of it.
+        taker volume on that side, all of it, or all on the side that paid funding over the last
+        day and less on the other.
     closing : {"proportional", "nearest", "none"}
         Which levels shrink when positions close: all alike, those nearest to liquidation first,
         or none, so that levels leave only by crossing.
@@ -52,6 +53,8 @@ class Parameters:
         With two speeds, speed of slow holders over that of fast ones, in (0, 1]. [-]
     layering : float
         With speeds by leverage, the exponent γ of ``(leverage / 10) ** γ``, at least 0. [-]
+    funding : bool
+        Whether the funding that positions pay or receive moves their levels.
     members : str
         Models of which the mean is taken, with their weights, like ``two-speed:2,layered:1``; what
         else is assumed is then theirs. Empty for a model of its own.
@@ -70,6 +73,7 @@ class Parameters:
     slow_of_turnover: float = 0.03
     speed_ratio: float = 0.01
     layering: float = 1.0
+    funding: bool = False
     members: str = ""
 
     def __post_init__(self) -> None:
@@ -117,6 +121,11 @@ class Parameters:
     def follows_interest(self) -> bool:
         """Whether openings and closings come from open interest, which must then be known."""
         return self.opening == "flow"
+
+    @property
+    def needs_funding(self) -> bool:
+        """Whether funding rates must be known."""
+        return self.funding or self.side_rule == "funding"
 
     @property
     def ties(self) -> bool:

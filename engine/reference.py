@@ -201,6 +201,7 @@ def _open(
         if size > 0.0:
             ratio = tiers.base[row, side, tier] + tiers.slope[row, side, tier] * bars.turn[bar]
             price = float(bars.entry[bar, tiers.point[tier]] * ratio)
+            price -= float(tiers.drift[side] * bars.paid[bar])
             level = Level(bar, side, tier, price, size, held)
             state.levels.append(level)
             book.levels.append(level)

@@ -31,6 +31,8 @@ _MOST_CLOSED = 0.999
 _BURSTS = 6
 """An opening stands out if it is one of so many largest of the day before."""
 _DAY = timedelta(days=1)
+_ONE_SIDED = 0.001
+"""Funding of a day at which nobody on the side that is paid is taken to be levered. [-]"""
 
 
 class Before(NamedTuple):
@@ -96,6 +98,8 @@ def check_needs(market: Market, parameters: Parameters) -> None:
             f"open interest before the first bar must be known and not negative, but is "
             f"{market.initial_open_interest:g}"
         )
+    if parameters.needs_funding and market.funding is None:
+        raise ValueError(f"no funding rates are known of {market.symbol} on {market.exchange}")
     unknown = np.isnan(market.taker_buy_volume)
     if parameters.side_rule == "taker" and len(market) and unknown.all():
         raise ValueError(
@@ -135,18 +139,65 @@ def bars_of(
         held, gap = market.open_interest, ~_follows(market, before)
         change = _openings(market, parameters, before)
         turned_over = _standing_out(market, parameters, change, earlier)
+    paid = _paid(market, parameters, earlier)
+    moved = drift_of(market.margin, parameters)[:, None] * paid
     bars = Bars(
         entry=entry_points(market, parameters.entry),
         turn=_turn(market, parameters),
-        low=np.ascontiguousarray(market.crossing_low),
-        high=np.ascontiguousarray(market.crossing_high),
-        levered=levered_share(market, parameters.side_rule),
+        low=market.crossing_low - moved[0],
+        high=market.crossing_high - moved[1],
+        levered=_by_funding(market, paid, earlier)
+        if parameters.side_rule == "funding"
+        else levered_share(market, parameters.side_rule),
         change=change,
         gap=gap,
         turned_over=turned_over,
         regime=_regime(market),
+        paid=paid,
     )
     return bars, held
+
+
+def _paid(market: Market, parameters: Parameters, earlier: Bars | None) -> Floats:
+    """Return what a long has paid since the first bar, per unit of base asset, shape (n,). [quote]
+
+    It is paid at the open of the bar in which it falls due, which is near the price then.
+    """
+    if not parameters.needs_funding or market.funding is None:
+        return np.zeros(len(market))
+    before = earlier.paid[-1:] if earlier is not None else np.empty(0)
+    start = before if before.size else np.zeros(1)
+    return np.cumsum(np.concatenate((start, np.nan_to_num(market.funding) * market.open)))[1:]
+
+
+def _by_funding(market: Market, paid: Floats, earlier: Bars | None) -> Floats:
+    """Return the levered share of openings of longs and shorts by the last day's funding.
+
+    The side that paid is crowded and all levered, the other the less, the more it was paid.
+    """
+    window = max(_DAY // market.interval, 1)
+    known = np.empty(0) if earlier is None else earlier.paid[-window:]
+    history = np.concatenate((np.zeros(window - known.size), known, paid))
+    rate = (paid - history[: paid.size]) / market.close
+    longs = 0.5 + 0.5 * np.clip(rate / _ONE_SIDED, -1.0, 1.0)
+    return np.minimum(1.0, 2.0 * np.stack((longs, 1.0 - longs), axis=1))
+
+
+def drift_of(margin: tuple[MarginRules, ...], parameters: Parameters) -> Floats:
+    """Return by how much levels move for each unit of funding that a long pays, shape (2,). [-]
+
+    Notes
+    -----
+    A position's margin falls by what it pays, so its price moves by :math:`1 / (1 - s m)` of that,
+    for both sides in the same direction. One maintenance rate stands for all of a side's, that of
+    the first rules at the reference notional: between rates of .4 % and 1 %, levels differ by .6 %
+    of what funding moved them by.
+    """
+    if not parameters.funding:
+        return np.zeros(len(SIDES))
+    rules = margin[0] if parameters.maintenance else without_maintenance(margin[0])
+    rate = rules.tier_at(parameters.reference_notional).maintenance_rate + rules.closing_fee
+    return np.array([1.0 / (1.0 - side * rate) for side in SIDES])
 
 
 def entry_rule(rule: str, interval: timedelta) -> str:
@@ -284,6 +335,7 @@ def tiers_of(margin: tuple[MarginRules, ...], parameters: Parameters, interval: 
         raise ValueError("a market needs margin rules to have liquidation prices")
     points = len(_SPREAD) if entry_rule(parameters.entry, interval) == "spread" else 1
     profile, notional = parameters.profile, parameters.reference_notional
+    drift = drift_of(margin, parameters)
     if not parameters.maintenance:
         margin = tuple(without_maintenance(rules) for rules in margin)
     rows = [
@@ -299,6 +351,7 @@ def tiers_of(margin: tuple[MarginRules, ...], parameters: Parameters, interval: 
         weight=np.tile(weight / points, points),
         leverage=np.tile(leverage, points),
         point=np.repeat(np.arange(points), weight.shape[1]),
+        drift=drift,
     )
 
 

@@ -12,13 +12,20 @@ from numpy.typing import NDArray
 LATE: Final = timedelta(seconds=10)
 """A sample of open interest stamped up to this long after a bar's end still belongs to the bar."""
 
-MAP_TABLES = frozenset({"candles", "mark_candles", "open_interest", "leverage_tiers"})
+MAP_TABLES = frozenset(
+    {"candles", "mark_candles", "open_interest", "funding_rates", "leverage_tiers"}
+)
 """What maps are made of."""
 
 ALWAYS: Final = np.datetime64("9999-12-31", "us")
 NEVER: Final = np.datetime64("0001-01-01", "us")
 
-_MOMENT = {"candles": "open_time", "mark_candles": "open_time", "open_interest": "time"}
+_MOMENT = {
+    "candles": "open_time",
+    "mark_candles": "open_time",
+    "open_interest": "time",
+    "funding_rates": "time",
+}
 _MOST = 4096
 
 
@@ -38,7 +45,8 @@ class Change:
     def bars_stand_until(self) -> np.datetime64:
         """Moment by which bars ended that this does not change. [UTC]"""
         match self.table:
-            case "candles" | "mark_candles" if self.earliest is not None:
+            # Funding counts in the bar that has begun when it falls due.
+            case "candles" | "mark_candles" | "funding_rates" if self.earliest is not None:
                 return self.earliest
             case "open_interest" if self.earliest is not None:
                 return self.earliest - np.timedelta64(LATE) - np.timedelta64(1, "us")

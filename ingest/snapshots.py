@@ -321,6 +321,8 @@ def input_digests(
     intervals: BarIntervals,
     start: datetime,
     cuts: Sequence[datetime],
+    *,
+    funding: bool = False,
 ) -> dict[datetime, tuple[int, int]]:
     """Return count and hash of all rows that a book from ``start`` on is made of, by each cut.
 
@@ -336,6 +338,8 @@ def input_digests(
         Where the book begins.
     cuts : sequence of datetime
         Moments; a row counts from the first one on at which it is known. [UTC]
+    funding : bool
+        Whether the book is made of funding rates, too.
     """
     named = {"exchange": exchange, "symbol": symbol}
     parameters = {
@@ -343,6 +347,7 @@ def input_digests(
         "mark_interval_seconds": intervals.mark_seconds,
         "start": naive(start),
         "late_seconds": LATE.total_seconds(),
+        "funding": funding,
         "cuts": [naive(cut) for cut in cuts],
     }
     with store.cursor() as cursor:

@@ -58,7 +58,9 @@ def part(whole, start, stop):
     """Return bars ``start <= bar < stop`` of a market; open interest before them is unknown."""
     prices = ["open", "high", "low", "close", "crossing_high", "crossing_low"]
     columns = ["open_time", *prices, "volume", "quote_volume", "taker_buy_volume", "open_interest"]
+    funding = whole.funding
     return Market(
+        funding=None if funding is None else funding[start:stop],
         exchange=whole.exchange,
         symbol=whole.symbol,
         interval=whole.interval,
@@ -94,13 +96,15 @@ def markets(draw, max_bars=60, with_gaps=True):
         taker_buy=volume * rng.random(bars),
         quote_volume=volume * (high + low) / 2,
         missing=missing,
+        funding=rng.normal(0.0, 1e-3, bars) * (rng.random(bars) < 0.2),
     )
 
 
 _COMMON = {
     "turnover": st.sampled_from([0.0, 0.2, 1.0]),
-    "side_rule": st.sampled_from(["candle", "taker", "symmetric"]),
+    "side_rule": st.sampled_from(["candle", "taker", "symmetric", "funding"]),
     "entry": st.sampled_from(["close", "hlc3", "vwap", "spread", "auto"]),
+    "funding": st.booleans(),
     "profile": st.sampled_from([*PROFILES.values(), parse_profile("2:1,100:1")]),
 }
 

@@ -12,6 +12,7 @@ from engine.heatmap import Heatmap
 from engine.kernels import Floats
 from engine.market import Times
 from engine.models import FlowModel
+from engine.parameters import Parameters
 from ingest import snapshots
 from ingest.columns import Arrays
 from ingest.coverage import MarketCoverage
@@ -81,7 +82,12 @@ def find_snapshots(
     stored = snapshots.find_series(store, market.exchange, market.symbol, model_text(model))
     # The coarsest one that fits has the fewest rows.
     for series in sorted(stored, key=lambda s: (s.interval, s.width), reverse=True):
-        if _divides(series, question) and _is_current(store, series, market, begin, question):
+        # What moves with funding is drawn on the grid that is asked for, or it is not the same.
+        if model.parameters.funding and not _is_alike(series, question):
+            continue
+        if _divides(series, question) and _is_current(
+            store, series, market, begin, question, model.parameters
+        ):
             ties = model.parameters.ties
             return series, _read(store, series, question, times, edges, ties)
     return None
@@ -115,13 +121,25 @@ def _divides(series: Series, question: _Question) -> bool:
     )
 
 
+def _is_alike(series: Series, question: _Question) -> bool:
+    """Return whether columns and buckets of a series are as wide as those of a question."""
+    return question.column == series.interval and bool(
+        abs(question.width / series.width - 1.0) < _ALIKE
+    )
+
+
 def _is_whole(ratio: float, times: int) -> bool:
     """Return whether a ratio is a whole number, near enough to be repeated so many times."""
     return abs(ratio - round(ratio)) * times < _ALIKE
 
 
 def _is_current(
-    store: Store, series: Series, market: MarketCoverage, begin: datetime, question: _Question
+    store: Store,
+    series: Series,
+    market: MarketCoverage,
+    begin: datetime,
+    question: _Question,
+    assumed: Parameters,
 ) -> bool:
     """Return whether all days of a question have been computed from what is stored now."""
     first = max(question.start, begin)
@@ -141,7 +159,7 @@ def _is_current(
         begin,
     ):
         return True
-    inputs = find_inputs(store, market, begin)
+    inputs = find_inputs(store, market, begin, assumed)
     current = digests(store, inputs, {piece.stop for piece in needed})
     return all(piece.inputs == current[piece.stop] for piece in needed)
 

@@ -79,7 +79,7 @@ def _liquidated(book: LevelBook, first: int, last: int) -> tuple[np.ndarray, ...
         np.add.at(taken, book.closings.level, book.closings.size)
         _, sides, leverages = book.death.shape
         size = np.maximum(size - taken[(birth * sides + side) * leverages + tier], 0.0)
-    price, leverage = book.price(birth, side, tier), book.leverage(birth, tier)
+    price, leverage = book.price(birth, side, tier, bar + 1), book.leverage(birth, tier)
     kept = size > 0.0
     columns = (bar, side, np.full(bar.size, _LIQUIDATED), price, size, leverage)
     return tuple(column[kept] for column in columns)

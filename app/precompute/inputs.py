@@ -7,6 +7,7 @@ from datetime import datetime
 
 from app.errors import NoData
 from app.precompute.program import program_version
+from engine.parameters import Parameters
 from ingest import snapshots
 from ingest.coverage import MarketCoverage
 from ingest.intervals import BarIntervals
@@ -27,16 +28,21 @@ class Inputs:
         Of the candles that are read.
     extent : Extent
         Span and price range of those candles.
+    funding : bool
+        Whether funding rates count, too.
     """
 
     market: MarketCoverage
     begin: datetime
     intervals: BarIntervals
     extent: snapshots.Extent
+    funding: bool = False
 
 
-def find_inputs(store: Store, market: MarketCoverage, begin: datetime) -> Inputs:
-    """Return what a book that begins at ``begin`` is made of.
+def find_inputs(
+    store: Store, market: MarketCoverage, begin: datetime, assumed: Parameters
+) -> Inputs:
+    """Return what a model's book that begins at ``begin`` is made of.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def find_inputs(store: Store, market: MarketCoverage, begin: datetime) -> Inputs
             f"No candles are stored for {market.symbol} on {market.exchange} from "
             f'{begin:%Y-%m-%d %H:%M} UTC on. Load some with "liqheat ingest".'
         )
-    return Inputs(market, begin, intervals, extent)
+    return Inputs(market, begin, intervals, extent, assumed.needs_funding)
 
 
 def digests(store: Store, inputs: Inputs, cuts: Iterable[datetime]) -> dict[datetime, str]:
@@ -60,7 +66,14 @@ def digests(store: Store, inputs: Inputs, cuts: Iterable[datetime]) -> dict[date
     What was computed from that alone is current as long as its digest stays the same.
     """
     name = inputs.market.exchange, inputs.market.symbol
-    found = snapshots.input_digests(store, *name, inputs.intervals, inputs.begin, sorted(set(cuts)))
+    found = snapshots.input_digests(
+        store,
+        *name,
+        inputs.intervals,
+        inputs.begin,
+        sorted(set(cuts)),
+        funding=inputs.funding,
+    )
     about = (program_version(), inputs.begin.isoformat())
     return {
         cut: hashlib.sha256(repr((about, state)).encode()).hexdigest()[:16]

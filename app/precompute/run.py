@@ -101,7 +101,7 @@ def make_plan(store: Store, market: MarketCoverage, job: Job) -> Plan:
     if assumed.follows_interest and market.open_interest_first is None:
         raise no_interest(job.symbol, job.exchange)
     begin = book_start(market, job.start or market.first, job.warmup_days, assumed)
-    inputs = find_inputs(store, market, begin)
+    inputs = find_inputs(store, market, begin, assumed)
     _check_interval(job, timedelta(seconds=inputs.intervals.seconds))
     series, outdated = stored_series(store, job)
     known = snapshots.pieces(store, series) if series else []

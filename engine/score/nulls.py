@@ -70,6 +70,7 @@ def nulls_of(market: Market, parameters: Parameters) -> Iterator[Null]:
     plain = replace(
         parameters,
         opening="flow",
+        funding=False,
         turnover=1.0,
         side_rule="symmetric",
         closing="proportional",

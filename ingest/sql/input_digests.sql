@@ -32,6 +32,16 @@ inputs AS (
     FROM open_interest
     WHERE exchange = $exchange
       AND symbol = $symbol
+    UNION ALL
+    SELECT
+        -- It changes no bar that ended by then.
+        time + to_microseconds(1),
+        hash('funding', time, funding_rate)
+    FROM funding_rates
+    WHERE exchange = $exchange
+      AND symbol = $symbol
+      AND time >= $start
+      AND $funding
 )
 SELECT
     cut,

@@ -44,12 +44,12 @@ def test_a_liquidation_changes_the_watermark_but_not_that_of_maps(store):
     assert after[1] == before[1]
 
 
-def test_funding_changes_no_map_and_no_bar(store):
+def test_funding_changes_maps_from_the_bar_on_in_which_it_fell_due(store):
     since, before = store.commits, (store.watermark(), store.map_watermark())
     store.add_funding_rates(MARKET | {"time": np.array([LAST]), "funding_rate": 1e-4})
     assert store.watermark() != before[0]
-    assert store.map_watermark() == before[1]
-    assert store.bars_stand_until("binance", "BTCUSDT", since) == ALWAYS
+    assert store.map_watermark() != before[1]
+    assert store.bars_stand_until("binance", "BTCUSDT", since) == LAST
 
 
 def test_an_exchange_that_only_has_liquidations_changes_no_map(store):

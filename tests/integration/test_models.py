@@ -31,8 +31,18 @@ FREE = [name for name, model in MODELS.items() if not model.parameters.follows_i
 BOUND = [name for name in MODELS if name not in FREE]
 
 
+def add_funding(store, bars=900):
+    """Store funding rates that fall due every eight hours, as an exchange stamps them."""
+    due = times(bars // 96, offset=96)[0] + np.arange(bars // 96) * np.timedelta64(8, "h")
+    rate = 1e-3 * np.sin(np.arange(due.size))
+    late = np.timedelta64(1, "ms")
+    market = {"exchange": "binance", "symbol": "BTCUSDT"}
+    store.add_funding_rates(market | {"time": due + late, "funding_rate": rate})
+
+
 def fill(store, bars=900):
-    """Store two exchanges, the second of which has no open interest."""
+    """Store two exchanges, the second of which has no open interest and no funding."""
+    add_funding(store, bars)
     add_market(store, "binance", seed=1, bars=bars)
     add_market(store, "okx", seed=2, bars=bars, open_interest=False)
 
@@ -144,6 +154,7 @@ def test_a_model_is_exported(heatmaps, model):
 def test_snapshots_answer_what_the_book_would(model):
     with memory_store() as store:
         add_part(store, 0, BARS, bars=BARS)
+        add_funding(store)
         hour = timedelta(hours=1)
         job = Job("binance", "BTCUSDT", find_model(model), interval=hour, width=50.0, events=True)
         precompute(store, job)
@@ -151,7 +162,7 @@ def test_snapshots_answer_what_the_book_would(model):
         start = times(1)[0]
         grid = (
             step_edges(start + np.timedelta64(24, "h"), start + np.timedelta64(60, "h"), hour),
-            price_edges(40_000, 60_000, 100),
+            price_edges(40_000, 60_000, 400),
         )
         begin = book_start(market, START, 30, job.model.parameters)
         found = find_snapshots(store, market, begin, job.model, *grid)
@@ -200,3 +211,21 @@ def test_a_book_survives_a_restart(store, model):
         assert levels.size.size
         for name in ("price", "size", "side", "leverage", "birth"):
             assert_array_equal(getattr(levels, name), getattr(others, name))
+
+
+def test_without_funding_rates_it_says_how_to_load_some(tmp_path):
+    with memory_store() as store:
+        add_market(store, "binance", seed=1)
+        heatmaps = StoredHeatmaps(store, Settings(cache_dir=tmp_path))
+        wanted = request(model="funding-adjusted", stop=START + timedelta(hours=45))
+        with pytest.raises(NoData, match="No funding rates are stored for BTCUSDT") as told:
+            heatmaps.view(wanted)
+        assert "backfill --exchange binance --symbol BTCUSDT --kinds funding" in str(told.value)
+        add_funding(store, 500)
+        first = heatmaps.view(wanted)
+        # An earlier rate that comes late changes what came after it.
+        late = {"time": times(1, offset=50), "funding_rate": 0.01}
+        store.add_funding_rates({"exchange": "binance", "symbol": "BTCUSDT"} | late)
+        second = heatmaps.view(wanted)
+        heatmaps.close()
+    assert not np.allclose(first.heatmap.active, second.heatmap.active)

@@ -25,6 +25,7 @@ SET = {
     "profile": "turning:100",
     "side_rule": "taker",
     "opening": "rises",
+    "funding": True,
     "maintenance": False,
     "turnover": 0.25,
     "slow_of_net": 0.125,
