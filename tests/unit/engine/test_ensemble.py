@@ -94,7 +94,7 @@ def test_the_mean_ties_only_if_all_members_do(candles):
     ("members", "reason"),
     [
         ("", "one is ''"),
-        ("best", "members must be models, each of turnover"),
+        ("best", r"members must be models, each of .*turnover"),
         ("ensemble", "one is 'ensemble'"),
         ("turnover:0", "positive numbers, but one is 'turnover:0'"),
         ("turnover:much", "one is 'turnover:much'"),
