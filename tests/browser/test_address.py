@@ -4,7 +4,7 @@ import pytest
 from selenium.webdriver import Keys
 
 from components.palettes import PALETTES
-from engine.models import MODELS
+from components.presets import PRESETS
 
 
 def test_a_link_restores_the_whole_view(page):
@@ -36,7 +36,7 @@ def test_a_link_restores_the_whole_view(page):
 def test_a_link_assumes_what_no_control_shows_until_another_model_is_chosen(page):
     search = "?symbol=SOLUSDT&model=time-evolving&turnover=0.25&closing=nearest"
     page.open(search)
-    page.wait(lambda: page.search == search)
+    page.wait(lambda: page.search == search.replace("&model", "&preset=custom&model"))
     assert (page.request["turnover"], page.request["closing"]) == (0.25, "nearest")
     with page.redrawn():
         page.select("model", "two-speed")
@@ -128,7 +128,7 @@ def test_keys_choose_window_model_mapping_heat_and_palette(page):
     page.open("?symbol=BTCUSDT&window=3d")
     for key, part in (
         ("2", "window=24h"),
-        ("m", "model="),
+        ("m", "preset="),
         ("l", "mapping=log"),
         ("p", "palette=cividis"),
     ):
@@ -144,7 +144,7 @@ def test_keys_choose_window_model_mapping_heat_and_palette(page):
 
 
 @pytest.mark.parametrize(
-    ("key", "select", "choices"), [("m", "model", MODELS), ("p", "palette", PALETTES)]
+    ("key", "select", "choices"), [("m", "preset", PRESETS), ("p", "palette", PALETTES)]
 )
 def test_a_key_comes_round_to_where_it_started(page, key, select, choices):
     page.open("?symbol=BTCUSDT&window=3d")
@@ -207,9 +207,7 @@ def test_focus_goes_through_the_page_as_it_is_read_and_can_be_seen(page):
         "theme-toggle",
         "help",
         "window",
-        "model",
-        "profile",
-        "side-rule",
+        "preset",
         "frame",
         "intensity",
         "mapping",

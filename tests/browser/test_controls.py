@@ -92,8 +92,37 @@ field.blur();
 """
 
 
-def test_the_model_is_asked_for(page):
+def test_a_preset_is_drawn_with_colours_of_its_own(page):
     page.open()
+    assert (page.heat["zmin"], page.heat["zmax"]) == (76, 255)
+    assert not page.find("#model").is_displayed()
+    with page.redrawn():
+        page.select("preset", "net-flow")
+    assert (page.request["model"], page.request["profile"]) == ("time-evolving", "turning")
+    assert "no measured skill" in page.text("#preset-note")
+    assert "preset=net-flow" in page.search
+    with page.redrawn():
+        page.select("preset", "lasting")
+    assert page.request["lasting"] is True
+    with page.redrawn():
+        page.select("preset", "coinglass-like")
+    page.wait(lambda: page.heat["zmin"] == 217)
+
+
+def test_custom_begins_with_what_the_preset_before_it_assumed(page):
+    page.open("?preset=net-flow")
+    with page.redrawn():
+        page.select("preset", "custom")
+    page.wait(lambda: page.find("#model").is_displayed())
+    assert page.find("#model").get_attribute("value") == "time-evolving"
+    assert page.find("#profile").get_attribute("value") == "turning"
+    assert page.find("#side-rule").get_attribute("value") == "symmetric"
+    assert (page.request["model"], page.request["side_rule"]) == ("time-evolving", "symmetric")
+    page.wait(lambda: page.heat["zmin"] == 0)
+
+
+def test_the_model_is_asked_for(page):
+    page.open("?preset=custom")
     with page.redrawn():
         page.select("model", "time-evolving")
     assert page.request["model"] == "time-evolving"
@@ -101,14 +130,14 @@ def test_the_model_is_asked_for(page):
 
 
 def test_a_named_leverage_profile_is_asked_for(page):
-    page.open()
+    page.open("?preset=custom")
     with page.redrawn():
         page.select("profile", "hot")
     assert page.request["profile"] == "hot"
     assert "profile=hot" in page.search
     with page.redrawn():
         page.select("profile", "own")
-    assert page.request["profile"] == ""
+    assert page.request["profile"] in ("", None)
 
 
 def write_profile(page, text):
@@ -119,7 +148,7 @@ def write_profile(page, text):
 
 
 def test_a_leverage_profile_can_be_written(page):
-    page.open()
+    page.open("?preset=custom")
     page.select("profile", "custom")
     write_profile(page, "10:1, 50:x")
     page.wait(lambda: "is one of classic" in page.text("#profile-check"))
@@ -162,7 +191,7 @@ def test_leaving_the_profile_editor_changes_nothing(page):
 
 
 def test_the_side_rule_is_asked_for(page):
-    page.open()
+    page.open("?preset=custom")
     with page.redrawn():
         page.select("side-rule", "candle")
     assert page.request["side_rule"] == "candle"
@@ -298,7 +327,7 @@ def test_the_link_is_copied(page):
 def test_key_figures_are_those_of_the_picture(page):
     page.open()
     strip = page.text("#key-figures")
-    for label in ("Last price", "Nearest cluster above", "±5%", "Imbalance", "Max pain"):
+    for label in ("Last price", "Nearest zone above", "±5%", "Imbalance", "Max pain"):
         assert label in strip
     assert "62%" in strip
     last = page.run("return window.lastDrawn.lastPrice")

@@ -55,7 +55,7 @@ def test_a_zoom_survives_other_choices_and_ends_with_a_double_click(page):
     with page.redrawn():
         page.select("palette", "magma")
     with page.redrawn():
-        page.select("model", "time-evolving")
+        page.select("preset", "net-flow")
     with page.redrawn():
         page.tick("layers", "candles")
     assert page.ranges == zoomed
