@@ -15,6 +15,7 @@ from app.moment import MomentMap, known_at, moment_of
 from app.observed import load_positions
 from app.request import HeatmapRequest
 from app.score_record import assumptions_key
+from app.scores import skill_badge
 from app.settings import Settings
 from app.stored_book import StoredBook, time64
 from app.stored_maps import plain_grid, read_maps
@@ -153,7 +154,10 @@ class StoredHeatmaps:
             If the request can't be: an unknown model, an unusable profile.
         """
         watermark = self._store.watermark(request.exchanges, request.symbol)
-        return self._views.get(request, lambda: self._draw_view(request), watermark)
+        view = self._views.get(request, lambda: self._draw_view(request), watermark)
+        # A score may be measured while the data stay as they are.
+        skill = skill_badge(self._store, view.symbol, view.exchanges, request)
+        return replace(view, skill=skill)
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""

@@ -50,6 +50,7 @@ class Picture:
     key_figures: list[Component]
     legend: LegendValues
     provenance: list[str]
+    skill: str
     simulated: bool
     last_price: float
     shown: dict[str, Any]
@@ -157,6 +158,7 @@ def picture(
         key_figures=key_figures_strip(view),
         legend=legend_values(view.heatmap, scale, state.palette),
         provenance=provenance(view, time64(asked) if asked else None),
+        skill=view.skill,
         simulated=view.simulated,
         last_price=view.key_figures.last_price,
         shown=_shown(view, request),

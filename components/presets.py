@@ -83,6 +83,11 @@ PRESETS = {
 }
 """The presets by name; the first is the default."""
 
+_SKILL_TITLE = (
+    "Rank correlation of what the map says would be liquidated with what was, beyond what price "
+    'and volume alone explain. "liqheat score" measures it; docs/scorecard.md explains it.'
+)
+
 DEFAULT_PRESET = next(iter(PRESETS))
 
 
@@ -98,6 +103,7 @@ def preset_choices() -> dict[str, dict[str, Any]]:
     }
 
 
-def preset_note() -> html.Span:
-    """Return the place of the chosen preset's summary."""
-    return html.Span(id=ids.PRESET_NOTE, className="preset-note")
+def preset_note() -> html.Div:
+    """Return the place of the chosen preset's summary, and of what its map was found to know."""
+    skill = html.Span(id=ids.SKILL, className="skill", title=_SKILL_TITLE)
+    return html.Div([html.Span(id=ids.PRESET_NOTE), skill], className="preset-note")

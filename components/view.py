@@ -118,6 +118,8 @@ class HeatmapView:
         would report it; None where the map isn't calibrated. [quote]
     blur : float
         Width to which the heat is smoothed over price, of the last price; 0 for not at all. [-]
+    skill : str
+        What the map was found to know, in a line.
     """
 
     symbol: str
@@ -140,6 +142,7 @@ class HeatmapView:
     calibrations: Calibrations = field(default_factory=Calibrations)
     calibrated: Floats | None = None
     blur: float = 0.0
+    skill: str = ""
 
     def calibrated_between(self, low: float, high: float, side: int) -> float | None:
         """Return what feeds would report of a side (0 long, 1 short) between two prices. [quote]

@@ -225,7 +225,7 @@ def blurred(amounts: Floats, edges: Floats, width: float) -> Floats:
     part of it lies outside, the rest counts for all: an even map stays even.
     """
     step = float(edges[1] - edges[0])
-    if not width > 0.0:
+    if not width > step / 10.0:  # narrower than what buckets show
         return amounts
     place = np.arange(edges.size - 1) * (step / width)
     apart = place[:, None] - place

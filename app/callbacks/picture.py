@@ -18,6 +18,7 @@ OUTPUTS = (
     (ids.KEY_FIGURES, "children"),
     (ids.LEGEND_VALUES, "data"),
     (ids.PROVENANCE, "children"),
+    (ids.SKILL, "children"),
     (ids.SIMULATED, "hidden"),
     (ids.MESSAGE, "children"),
     (ids.SHOWN, "data"),
@@ -61,7 +62,7 @@ def picture_values(
     answered = {"turn": stored.get("turn")}
     if isinstance(drawn, Picture):
         return (*_outputs(drawn), [], drawn.shown | answered)
-    return (no_update, empty_strip(), no_update, [], True, drawn, answered)
+    return (no_update, empty_strip(), no_update, [], "", True, drawn, answered)
 
 
 def _outputs(picture: Picture) -> tuple[Any, ...]:
@@ -70,6 +71,7 @@ def _outputs(picture: Picture) -> tuple[Any, ...]:
         picture.key_figures,
         picture.legend,
         _small_print(picture.provenance),
+        picture.skill,
         not picture.simulated,
     )
 

@@ -158,7 +158,7 @@ def test_a_key_comes_round_to_where_it_started(page, key, select, choices):
 
 
 def test_keys_write_into_a_field_that_has_the_focus(page):
-    page.open("?symbol=BTCUSDT&window=3d")
+    page.open("?symbol=BTCUSDT&window=3d&preset=custom")
     page.select("profile", "custom")
     page.wait(lambda: page.find("#profile-apply").is_enabled())
     page.find("#profile-text").send_keys(Keys.CONTROL, "a", Keys.NULL, "5:1,2:1")

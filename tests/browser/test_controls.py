@@ -214,7 +214,7 @@ def test_every_palette_colours_heat_and_legend(page):
     for name, palette in PALETTES.items():
         with page.redrawn():
             page.select("palette", name)
-        page.wait(lambda p=palette: page.heat["colours"] == list(p.knots))
+        page.wait(lambda p=palette: page.heat["colours"][2:] == list(p.knots))
         gradient = page.run(
             "return document.getElementById('legend').style.getPropertyValue('--gradient')"
         )

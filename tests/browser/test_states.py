@@ -124,7 +124,7 @@ def test_a_small_screen_shows_all_without_scrolling_sideways(page, width):
         box = page.run("return document.getElementById('frame').getBoundingClientRect().toJSON()")
         assert box["width"] == width
         assert box["height"] >= 400
-        for control in ("#symbol", "#window", "#model", "#legend", "#palette", "#layers"):
+        for control in ("#symbol", "#window", "#preset", "#legend", "#palette", "#layers"):
             assert page.find(control).is_displayed()
         assert ("open longs" in page.traces) == (width > 640)
     finally:
