@@ -48,6 +48,9 @@ COMMANDS = (
         replaced_by='"liqheat collect" collects, and "liqheat score --symbol BTCUSDT" compares '
         "what is stored with the map as of before",
     ),
+    Command(
+        "fit", "app.cli.fit", "Fit the two-speed model to the liquidations of a stored market."
+    ),
     Command("simulate", "app.cli.simulate", "Make the simulated market with known truth."),
     Command("bench", "app.cli.bench", "Measure the speed of the engine and of ingestion."),
     Command(
