@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.api.answers import Answers
 from app.api.coinglass.router import coinglass_router
+from app.api.compare import compare_router
 from app.api.exchanges import exchange_health_router
 from app.api.heatmap import heatmap_router
 from app.api.history import history_router
@@ -57,6 +58,7 @@ def api_routers(
         history_router(heatmaps, answers),
         orders_router(heatmaps, answers),
         score_router(heatmaps, answers),
+        compare_router(heatmaps, answers),
         stored_router(heatmaps, answers),
         coinglass_router(heatmaps, answers),
         exchange_health_router(states),

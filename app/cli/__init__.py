@@ -48,6 +48,7 @@ COMMANDS = (
         replaced_by='"liqheat collect" collects, and "liqheat score --symbol BTCUSDT" compares '
         "what is stored with the map as of before",
     ),
+    Command("compare", "app.cli.compare", "Show how far maps of one market agree."),
     Command(
         "fit", "app.cli.fit", "Fit the two-speed model to the liquidations of a stored market."
     ),
