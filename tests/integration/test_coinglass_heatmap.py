@@ -16,7 +16,7 @@ from tests.stores import add_market, memory_store
 RANGES = ("12h", "24h", "3d", "7d", "30d", "90d", "180d", "1y")
 HOLE = range(400, 460)
 
-LIKE = {"window": "3d", "model": "coinglass-like"}
+LIKE = {"preset": "custom", "window": "3d", "model": "coinglass-like"}
 """What the page shows where `model1` is asked for."""
 
 
@@ -101,7 +101,12 @@ def test_the_values_are_the_pages_own(client, heatmaps):
         ("model3", "time-evolving", ""),
     ):
         state = PageState(
-            symbol="BTCUSDT", exchanges=("bybit",), window="3d", model=model, profile=profile
+            symbol="BTCUSDT",
+            exchanges=("bybit",),
+            window="3d",
+            preset="custom",
+            model=model,
+            profile=profile,
         )
         view = heatmaps.view(heatmap_request(heatmaps, state))
         answer = found(client, f"heatmap/{number}", exchange="Bybit", range="3d")

@@ -10,6 +10,7 @@ from app.heatmaps import StoredHeatmaps
 from app.page_state import PageState
 from app.picture import heatmap_request
 from app.settings import Settings
+from engine.models import DEFAULT_MODEL
 from tests.api import serving
 from tests.stores import START, add_market, memory_store
 
@@ -68,7 +69,7 @@ def test_the_map_is_a_list_of_levels_by_price(client, route, market, window):
             assert float(key) == price
             assert "." not in key or not key.endswith("0")
             assert level == round(level, 2) > 0.0
-            assert 1 < leverage <= 125
+            assert 1 < leverage <= 150
             assert nothing is None
         assert len({level[2] for level in levels}) == len(levels)
     assert [float(key) for key in data] == sorted(map(float, data))
@@ -107,7 +108,7 @@ def test_the_map_tells_what_it_is_of(client):
     assert meta["exchanges"] == ["binance"]
     assert meta["time"] == meta["data_end"] == "2026-01-05T04:00:00Z"
     assert meta["opened_since"] == "2026-01-04T04:00:00Z"
-    assert (meta["model"], meta["simulated"]) == ("turnover", False)
+    assert (meta["model"], meta["simulated"]) == (DEFAULT_MODEL, False)
     assert meta["answers_for"] is None
     assert "default" in meta["mapping"]
     assert "no data of CoinGlass" in meta["note"]

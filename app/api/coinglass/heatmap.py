@@ -19,6 +19,7 @@ from app.heatmaps import StoredHeatmaps
 from app.page_state import PageState
 from app.picture import heatmap_request
 from app.request import HeatmapRequest
+from components.presets import CUSTOM_PRESET
 from engine.heatmap import Heatmap
 
 Cell = tuple[int, int, float]
@@ -77,7 +78,11 @@ def page_request(
 ) -> HeatmapRequest:
     """Return what the page computes for the same choices."""
     state = PageState(
-        symbol=symbol, exchanges=tuple(exchanges), window=window, **assumed(model).changes()
+        symbol=symbol,
+        exchanges=tuple(exchanges),
+        window=window,
+        preset=CUSTOM_PRESET,  # others assume for themselves
+        **assumed(model).changes(),
     )
     return heatmap_request(heatmaps, state)
 

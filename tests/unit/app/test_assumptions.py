@@ -81,7 +81,7 @@ def test_each_is_a_field_wherever_a_reader_asks(kind):
 
 
 def test_each_stands_in_a_link_and_comes_back():
-    state = PageState(**ONE_SPEED)
+    state = PageState(preset="custom", **ONE_SPEED)
     assert read_search(write_search(state)) == (state, [])
     assert all(f"{name}=" in write_search(state) for name in SET)
 
@@ -104,13 +104,13 @@ def test_an_answer_tells_of_all_that_was_assumed_the_models_own_too():
 
 
 def test_an_ensembles_members_stand_in_a_link_and_reach_the_engine():
-    state = PageState(model="ensemble", members="turnover:3,layered")
+    state = PageState(preset="custom", model="ensemble", members="turnover:3,layered")
     assert read_search(write_search(state)) == (state, [])
     assert in_force(state)["members"] == "turnover:3,layered"
     with pytest.raises(ValueError, match="model turnover has no members"):
-        PageState(model="turnover", members="layered").assumed()
+        Assumptions(model="turnover", members="layered").assumed()
     with pytest.raises(ValueError, match="side rule can't be changed"):
-        PageState(model="ensemble", side_rule="candle").assumed()
+        Assumptions(model="ensemble", side_rule="candle").assumed()
     _, (problem,) = read_search("?model=ensemble&members=best")
     assert "one is 'best'" in problem
 
@@ -150,7 +150,7 @@ def test_the_engine_takes_what_is_within_the_bounds(name, bounds):
 )
 def test_a_link_with_a_bad_value_is_read_without_it(search, reason):
     state, problems = read_search(search + "&side_rule=Candle")
-    assert state == PageState(side_rule="candle")
+    assert state == PageState(preset="custom", side_rule="candle")
     assert len(problems) == 1
     assert reason in problems[0]
 
