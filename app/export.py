@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.calibrations import to_json
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from engine.heatmap import Heatmap
+from engine.score import Calibrations
 from engine.snapshots import SIDE_NAMES
 from engine.version import engine_version
 
@@ -63,11 +65,16 @@ def export_chunks(
         start = stop
 
 
-def about_map(request: HeatmapRequest) -> dict[str, str]:
-    """Return what a file says of its map, by name: what is assumed is JSON."""
+def about_map(request: HeatmapRequest, calibrations: Calibrations) -> dict[str, str]:
+    """Return what a file says of its map, by name: what is assumed is JSON, and calibration too.
+
+    The file's amounts are modelled; an exchange's factors make reported ones of them.
+    """
+    found = {name: json.loads(to_json(each)) for name, each in calibrations.markets.items()}
     return {
         "symbol": request.symbol,
         "assumptions": json.dumps(request.in_force()),
+        "calibration": json.dumps(found),
         "engine_version": engine_version(),
     }
 

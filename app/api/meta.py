@@ -155,12 +155,17 @@ def _calibration(found: Calibration | Verdict) -> dict[str, Any]:
         return {**dict.fromkeys(unknown), "reason": found.words}
     return {
         "factor": {"long": found.long.value, "short": found.short.value},
-        "spread": {"long": found.long.spread, "short": found.short.spread},
+        "spread": _known({"long": found.long.spread, "short": found.short.spread}),
         "days": found.days,
         "start_time": iso(found.start),
         "end_time": iso(found.stop),
         "reason": None,
     }
+
+
+def _known(sides: dict[str, float]) -> dict[str, float] | None:
+    """Return figures of both sides, None unless both are known."""
+    return sides if all(np.isfinite(value) for value in sides.values()) else None
 
 
 def bin_size(edges: Floats) -> float:

@@ -74,8 +74,9 @@ def export(
     ):
         chunks = export_chunks(heatmaps, request, step)
         shown = track(chunks, "Exporting", console=console, transient=True, total=None)
-        rows = write_map(out, written_as, shown, about_map(request))
-    console.print(f"Wrote {rows:,} rows to {out}.", highlight=False)
+        about = about_map(request, heatmaps.calibrations(request))
+        rows = write_map(out, written_as, shown, about)
+    console.print(f"Wrote {rows:,} rows to {out}; amounts are modelled.", highlight=False)
 
 
 def parse_time(name: str, text: str) -> datetime:

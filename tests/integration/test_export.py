@@ -239,3 +239,6 @@ def test_a_parquet_file_says_what_was_assumed(export, tmp_path):
     assumed = json.loads(about["assumptions"])
     assert (assumed["model"], assumed["speed_ratio"]) == ("two-speed", 0.5)
     assert len(about["engine_version"]) == 10
+    reasons = [found["words"] for found in json.loads(about["calibration"]).values()]
+    assert reasons
+    assert all(reason.startswith("Not calibrated") for reason in reasons)
