@@ -158,7 +158,7 @@ def picture(
         key_figures=key_figures_strip(view),
         legend=legend_values(view.heatmap, scale, state.palette),
         provenance=provenance(view, time64(asked) if asked else None),
-        skill=view.skill,
+        skill=f"Skill: {view.skill}" if view.skill else "",
         simulated=view.simulated,
         last_price=view.key_figures.last_price,
         shown=_shown(view, request),

@@ -131,7 +131,7 @@ def _max_pain(figures: KeyFigures, digits: int) -> html.Div:
 
 def _coverage(coverage: float) -> html.Div:
     if isnan(coverage):
-        return _cell("Coverage", "–", "unknown: not tied to open interest", "is-coverage")
+        return _cell("Mapped", "–", "unknown: not tied to open interest", "is-coverage")
     bar = html.Span(
         html.I(style={"left": "0", "width": percent(min(1.0, coverage))}), className="balance"
     )
