@@ -25,7 +25,7 @@ from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market
 from engine.memory import keep_freed_memory
-from engine.models import MODELS
+from engine.models import DEFAULT_MODEL, MODELS
 from engine.rules import check_market
 from engine.tiers import margin_rules
 
@@ -33,7 +33,7 @@ RUNS = 7
 GRIDS = {1_000: (200, 100), 14_000: (500, 400), 105_120: (1000, 400), 525_600: (1000, 1000)}
 """Columns and buckets by number of bars: up to a year of 5 and of 1 minute."""
 
-_PREFIX = {"time-evolving": "engine", "turnover": "turnover"}
+_PREFIX = {"time-evolving": "engine", "turnover": "turnover", DEFAULT_MODEL: "default"}
 _STEP = timedelta(minutes=5)
 _LEAST_BARS = RUNS + 2
 """One to build on, one to append warm, and one for every run."""
@@ -61,7 +61,7 @@ def jobs(npz: Path | None = None) -> list[Result]:
         for bars, grid in sizes.items()
         if model == "time-evolving" or bars > 1_000 or npz is not None
     ]
-    engine.append({"name": "append_one_bar", "model": "time-evolving", "bars": max(sizes)})
+    engine.append({"name": "append_one_bar", "model": DEFAULT_MODEL, "bars": max(sizes)})
     return engine if npz is not None else [*engine, {"name": "ingest_ratio"}]
 
 
@@ -120,13 +120,16 @@ def measure(job: Result, npz: Path | None = None) -> Result:
     return result
 
 
-def growth(results: list[Result]) -> Result | None:
-    """Return the exponent with which time grows from 14,000 to 525,600 bars, if measured."""
+def growth(results: list[Result]) -> list[Result]:
+    """Return the exponents with which times grow from 14,000 to 525,600 bars, if measured."""
     seconds = {result["name"]: result.get("seconds") for result in results}
-    small, large = seconds.get("engine_14000"), seconds.get("engine_525600")
-    if not small or not large:
-        return None
-    return {"name": "engine_growth", "exponent": log(large / small) / log(525_600 / 14_000)}
+    exponents = []
+    for prefix in _PREFIX.values():
+        small, large = seconds.get(f"{prefix}_14000"), seconds.get(f"{prefix}_525600")
+        if small and large:
+            exponent = log(large / small) / log(525_600 / 14_000)
+            exponents.append({"name": f"{prefix}_growth", "exponent": exponent})
+    return exponents
 
 
 def random_market(bars: int, seed: int = 1) -> dict[str, Floats]:

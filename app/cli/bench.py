@@ -47,8 +47,7 @@ def bench(
     results = [
         measure(job, npz) for job in track(chosen, "Measuring", console=console, transient=True)
     ]
-    if exponent := growth(results):
-        results.append(exponent)
+    results += growth(results)
     if as_json:
         typer.echo(json.dumps(results, indent=2))
         return

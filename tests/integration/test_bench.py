@@ -20,7 +20,7 @@ def test_arrays_of_a_file_are_measured(tmp_path, capsys):
     code, said = liqheat(capsys, "bench", "--json", "--npz", tmp_path / "walk.npz")
     assert code == 0
     results = {result["name"]: result for result in json.loads(said.out)}
-    assert set(results) == {"engine_300", "turnover_300", "append_one_bar"}
+    assert set(results) == {"engine_300", "turnover_300", "default_300", "append_one_bar"}
     assert all(result["seconds"] > 0.0 for result in results.values())
     assert results["engine_300"]["peak_rss_mb"] > 10
     assert results["turnover_300"]["tiers"] == 14
@@ -98,6 +98,7 @@ def test_the_sizes_of_the_goals_are_measured():
     names = {job["name"] for job in jobs()}
     assert {"engine_1000", "engine_14000", "engine_105120", "engine_525600"} <= names
     assert {"turnover_14000", "turnover_105120", "turnover_525600", "append_one_bar"} <= names
+    assert {"default_14000", "default_105120", "default_525600"} <= names
 
 
 def test_growth_is_the_exponent_between_the_sizes():
@@ -105,5 +106,6 @@ def test_growth_is_the_exponent_between_the_sizes():
         {"name": "engine_14000", "seconds": 0.014},
         {"name": "engine_525600", "seconds": 0.5256},
     ]
-    assert growth(linear)["exponent"] == pytest.approx(1.0)
-    assert growth(linear[:1]) is None
+    (found,) = growth(linear)
+    assert found == {"name": "engine_growth", "exponent": pytest.approx(1.0)}
+    assert growth(linear[:1]) == []
