@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.books import Books
 from app.cache import CacheStats, DiskCache, Memory, nbytes
 from app.calibrations import Calibrator
 from app.errors import NoData
+from app.fits import fitted_presets
 from app.history import mapped_from
 from app.market_choice import choose_markets
 from app.moment import MomentMap, known_at, moment_of
@@ -61,6 +62,10 @@ class Heatmaps(Protocol):
         self, symbol: str, exchanges: Sequence[str] = (), assumed: Parameters | None = None
     ) -> tuple[datetime, datetime]:
         """Return start of the first and end of the last stored bar; raise ``NoData``."""
+        ...
+
+    def fitted(self, symbol: str) -> dict[str, Any] | None:
+        """Return the assumptions of the symbol's newest fit, None if there is none."""
         ...
 
 
@@ -158,6 +163,11 @@ class StoredHeatmaps:
         # A score may be measured while the data stay as they are.
         skill = skill_badge(self._store, view.symbol, view.exchanges, request)
         return replace(view, skill=skill)
+
+    def fitted(self, symbol: str) -> dict[str, Any] | None:
+        """Return the assumptions of the symbol's newest fit, None if there is none."""
+        fits = fitted_presets(self._store, symbol)
+        return dict(fits[0].assumptions) if fits else None
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""

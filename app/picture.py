@@ -28,7 +28,7 @@ from components.messages import (
     no_data_message,
 )
 from components.position_traces import largest_positions
-from components.presets import PRESETS
+from components.presets import FITTED_PRESET, PRESETS
 from components.provenance import provenance
 from components.scales import colour_scale
 from components.view import HeatmapView
@@ -104,7 +104,7 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
         stop=stop,
         exchanges=_stored(state.exchanges, heatmaps.exchanges(state.symbol)),
         lasting=PRESETS[state.preset].lasting,
-        **state.assumptions(),
+        **_assumptions(heatmaps, state),
         columns=columns,
         step=None,
         buckets=buckets,
@@ -115,6 +115,18 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
 
 def _extent(heatmaps: Heatmaps, state: PageState) -> tuple[datetime, datetime]:
     return heatmaps.extent(state.symbol, assumed=state.assumed().parameters)
+
+
+def _assumptions(heatmaps: Heatmaps, state: PageState) -> dict[str, Any]:
+    if state.preset != FITTED_PRESET:
+        return state.assumptions()
+    fitted = heatmaps.fitted(state.symbol)
+    if fitted is None:
+        raise NoData(
+            f"Nothing was fitted to {state.symbol} yet. Stop the server and run "
+            f'"liqheat fit --symbol {state.symbol}", or choose another preset.'
+        )
+    return fitted
 
 
 def _stored(chosen: Sequence[str], stored: Sequence[str]) -> tuple[str, ...]:

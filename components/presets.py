@@ -12,6 +12,8 @@ from engine.summary import BLUR
 
 CUSTOM_PRESET = "custom"
 """The preset whose assumptions the reader chooses."""
+FITTED_PRESET = "fitted"
+"""The preset whose assumptions are those of the market's newest fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ PRESETS = {
             {"model": "coinglass-like"},
             floor=0.85,
             blur=0.0,
+        ),
+        Preset(
+            FITTED_PRESET,
+            "Fitted",
+            "The default with three numbers fitted to this market's liquidations.",
         ),
         Preset(
             CUSTOM_PRESET,

@@ -56,6 +56,9 @@ class FakeHeatmaps:
             raise NoData(f'No data for {symbol} yet. Load some with "liqheat ingest PATH".')
         return START, STOP
 
+    def fitted(self, symbol):
+        return None
+
     def view(self, request: HeatmapRequest) -> HeatmapView:
         self.extent(request.symbol)
         for exchange in request.exchanges:

@@ -1,7 +1,7 @@
 """The one path from stored rows to a view."""
 
 import gc
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -10,12 +10,17 @@ from pydantic import ValidationError
 
 import app.views
 from app.errors import NoData
+from app.fits import FittedPreset, keep
 from app.heatmaps import StoredHeatmaps
+from app.page_state import PageState
+from app.picture import Picture, draw, heatmap_request
 from app.request import HeatmapRequest
 from app.settings import Settings
 from app.stored_book import build_stored
 from ingest.coverage import MarketCoverage
 from tests.stores import START, STEP, add_market, memory_store, times
+
+NOW = datetime(2026, 1, 3, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -440,3 +445,16 @@ def test_buckets_of_a_chosen_width_hold_what_finer_ones_hold(heatmaps):
     coarse = heatmaps.maps(request(**span, bucket_width=500.0)).whole
     assert_array_equal(coarse.edges, np.arange(40_000.0, 60_001.0, 500.0))
     assert_allclose(coarse.active, fine.active.reshape(2, 40, 5, -1).sum(axis=2), rtol=1e-9)
+
+
+def test_the_fitted_preset_assumes_what_was_fitted_to_the_market(store, heatmaps):
+    state = PageState(symbol="BTCUSDT", preset="fitted")
+    with pytest.raises(NoData, match='"liqheat fit --symbol BTCUSDT"'):
+        heatmap_request(heatmaps, state)
+    fitted = {"model": "two-speed", "profile": "turning:100", "slow_of_turnover": 0.01}
+    keep(
+        store,
+        FittedPreset("binance", "BTCUSDT", "Fitted (2026-01-01, n 300)", fitted, {}, NOW),
+    )
+    assert heatmap_request(heatmaps, state).changes() == fitted
+    assert isinstance(draw(heatmaps, state), Picture)
