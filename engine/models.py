@@ -179,8 +179,8 @@ def _weight(text: str, part: str) -> float:
 def mean_parameters(members: str) -> Parameters:
     """Return the parameters of an ensemble: its members, and what can be said of all of them.
 
-    The profile is the mean of theirs; open interest is needed if any member needs it, and the mean
-    ties if all do.
+    The profile is the mean of theirs; open interest and funding rates are needed if any member
+    needs them, and the mean ties if all do.
     """
     models = members_of(members)
     weights: dict[float, float] = {}
@@ -195,6 +195,7 @@ def mean_parameters(members: str) -> Parameters:
         closing="proportional" if all(each.ties for each in every) else "none",
         entry=every[0].entry,
         profile=LeverageProfile("mean", *zip(*sorted(weights.items()), strict=True)),
+        funding=any(each.needs_funding for each in every),
         members=members,
     )
 

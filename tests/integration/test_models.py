@@ -213,11 +213,18 @@ def test_a_book_survives_a_restart(store, model):
             assert_array_equal(getattr(levels, name), getattr(others, name))
 
 
-def test_without_funding_rates_it_says_how_to_load_some(tmp_path):
+@pytest.mark.parametrize(
+    "assumed",
+    [
+        {"model": "funding-adjusted"},
+        {"model": "ensemble", "members": "two-speed,funding-adjusted"},
+    ],
+)
+def test_without_funding_rates_it_says_how_to_load_some(tmp_path, assumed):
     with memory_store() as store:
         add_market(store, "binance", seed=1)
         heatmaps = StoredHeatmaps(store, Settings(cache_dir=tmp_path))
-        wanted = request(model="funding-adjusted", stop=START + timedelta(hours=45))
+        wanted = request(**assumed, stop=START + timedelta(hours=45))
         with pytest.raises(NoData, match="No funding rates are stored for BTCUSDT") as told:
             heatmaps.view(wanted)
         assert "backfill --exchange binance --symbol BTCUSDT --kinds funding" in str(told.value)

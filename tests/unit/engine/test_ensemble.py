@@ -29,6 +29,13 @@ def test_weights_are_shares_of_their_sum():
     assert [(model.name, share) for model, share in members_of(MIX)] == list(SHARES.items())
 
 
+def test_it_needs_what_any_member_needs():
+    mixed = find_model("ensemble", members="volume-profile,funding-adjusted").parameters
+    assert mixed.needs_funding
+    assert mixed.follows_interest
+    assert not find_model("ensemble", members=MIX).parameters.needs_funding
+
+
 @given(markets())
 def test_a_picture_is_the_mean_of_its_members_pictures(whole):
     book = find_model("ensemble", members=MIX).build_book(whole)
