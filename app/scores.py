@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from math import isfinite
 from pathlib import Path
 
@@ -31,7 +32,7 @@ DEFAULT_PERIOD = timedelta(days=90)
 FORMER_DEFAULT = "turnover"
 """Model that line 2 compares with."""
 CURRENT = timedelta(hours=1)
-"""So long after its stop a stored score still counts as the score of the latest data."""
+"""So long after its stop, or after it was made, a score counts though there are later data."""
 
 COMPLETENESS = {
     "binance": "Binance reports at most one order of a symbol and second: a lower bound",
@@ -157,12 +158,27 @@ class Scores:
     def current(self, market: MarketCoverage, assumptions: Assumptions) -> ScoreRecord:
         """Return the score of a market's latest data: the last one if it is fresh, else anew."""
         for record in self.last(market.symbol, (market.exchange,), assumptions):
-            fresh = market.last - record.stop < CURRENT
-            if fresh and record.program_version == score_version():
+            if self._is_current(record, market, assumptions):
                 return record
         record = self.score(self.load(market, assumptions=assumptions), assumptions)
         self.keep(record)
         return record
+
+    def _is_current(
+        self, record: ScoreRecord, market: MarketCoverage, assumptions: Assumptions
+    ) -> bool:
+        """Return whether a score is of the latest data, the default period and this program.
+
+        Data can also come late, of days that have long been scored: files of liquidations, say.
+        """
+        first = mapped_from(market, assumptions.assumed().parameters)
+        known = record.data_watermark == self.store.watermark((), market.symbol)
+        return (
+            market.last - record.stop < CURRENT
+            and record.start == max(record.stop - DEFAULT_PERIOD, first)
+            and (known or datetime.now(UTC) - record.scored_at < CURRENT)
+            and record.program_version == score_version()
+        )
 
     def _completeness(self, exchange: str) -> str:
         if self.store.is_simulated():
@@ -170,10 +186,10 @@ class Scores:
         return COMPLETENESS.get(exchange, "It is not known how complete this feed is")
 
 
+@cache
 def score_version() -> str:
     """Return which program scores: its version, and a digest of what decides a score."""
-    root = Path(__file__).parents[1]
-    digest = sources_digest(*root.glob("engine/score/*.py"), *root.glob("engine/models/*.py"))
+    digest = sources_digest(*Path(__file__).parents[1].glob("engine/score/*.py"))
     return f"{__version__} {program_version()}{digest}"
 
 

@@ -48,6 +48,13 @@ def store():
         yield store
 
 
+@pytest.fixture
+def store_of_bars():
+    with Store.open(":memory:") as store:
+        add_bars(store, days=15)
+        yield store
+
+
 @pytest.fixture(scope="module")
 def record(store):
     return scored(store)
@@ -246,6 +253,26 @@ def test_a_fresh_score_is_not_computed_again_until_there_are_later_data():
         add_bars(store, days=DAYS + 1)
         (market,) = scores.markets("BTCUSDT")
         assert scores.current(market, TURNOVER).stop == STOP + DAY
+
+
+def test_a_score_of_another_period_is_not_the_one_of_the_latest_data():
+    with known_store() as store:
+        scores = Scores(store, warmup_days=30)
+        (market,) = scores.markets("BTCUSDT")
+        scores.keep(scores.score(scores.load(market, STOP - 20 * DAY, None, TURNOVER), TURNOVER))
+        assert scores.current(market, TURNOVER).start < STOP - 20 * DAY
+
+
+def test_a_fresh_score_is_computed_again_when_earlier_data_have_come(store_of_bars):
+    scores = Scores(store_of_bars, warmup_days=30)
+    (market,) = scores.markets("BTCUSDT")
+    add_liquidations(store_of_bars)
+    known = scores.current(market, TURNOVER)
+    old = known.model_copy(update={"scored_at": known.scored_at - DAY, "when": None})
+    scores.keep(old)
+    assert scores.current(market, TURNOVER) == old
+    scores.keep(old.model_copy(update={"data_watermark": "before they came"}))
+    assert scores.current(market, TURNOVER).when == known.when
 
 
 def test_every_model_is_held_against_the_truth_of_a_simulated_market(tmp_path):
