@@ -47,7 +47,8 @@ class ComparedPair(BaseModel):
         description="Spearman's, of price rows within 10 % of the price; null where a map is even"
     )
     top_overlap: float | None = Field(
-        description="share of the fullest tenth of these rows that both have; 0.1 is chance"
+        description="share of the fullest tenth of these rows that both have; 0.1 is chance, null "
+        "where a map is even"
     )
     within: list[Distance] = Field(description="within 1, 2 and 5 % of the price")
 

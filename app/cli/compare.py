@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import timedelta
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -88,6 +89,7 @@ def _show(found: "Comparison") -> None:
         table.add_column(header)
     for pair in found.pairs:
         agreement = pair.agreement
+        known = isfinite(agreement.rank_correlation)
         lines = [
             f"±{100 * w.distance:g}%: {usd(w.below[0])} + {usd(w.above[0])} | "
             f"{usd(w.below[1])} + {usd(w.above[1])}"
@@ -95,8 +97,8 @@ def _show(found: "Comparison") -> None:
         ]
         table.add_row(
             f"{pair.first} | {pair.second}",
-            f"{agreement.rank_correlation:+.2f}",
-            f"{100 * agreement.top_overlap:.0f} %",
+            f"{agreement.rank_correlation:+.2f}" if known else "a map is even",
+            f"{100 * agreement.top_overlap:.0f} %" if known else "–",
             "\n".join(lines),
         )
     Console().print(table)

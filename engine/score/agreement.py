@@ -38,8 +38,8 @@ class Agreement:
     rank_correlation : float
         Spearman's, of rows within 10 % of the price; NaN where a map is even. [-]
     top_overlap : float
-        Share of one map's fullest tenth of these rows that is in the other's too; 0.1 is chance.
-        [-]
+        Share of one map's fullest tenth of these rows that is in the other's too; 0.1 is chance;
+        NaN where a map is even. [-]
     within : tuple of Within
         Notional within 1, 2 and 5 % of the price.
     """
@@ -81,11 +81,11 @@ def compare(first: Floats, second: Floats, edges: Floats, price: Floats) -> Agre
         if rows.sum() >= round(1.0 / _TOP)
     ]
     ranks, tops = np.array(each).reshape(-1, 2).T
-    known = ranks[np.isfinite(ranks)]
+    known = np.isfinite(ranks)
     return Agreement(
         moments=len(each),
-        rank_correlation=float(known.mean()) if known.size else float("nan"),
-        top_overlap=float(tops.mean()) if tops.size else float("nan"),
+        rank_correlation=float(ranks[known].mean()) if known.any() else float("nan"),
+        top_overlap=float(tops[known].mean()) if known.any() else float("nan"),
         within=tuple(_within(first, second, distance, limit) for limit in DISTANCES),
     )
 
@@ -94,8 +94,9 @@ def _rows_agree(first: Floats, second: Floats) -> tuple[float, float]:
     """Return rank correlation and overlap of the fullest tenth of one moment's rows."""
     from scipy.stats import spearmanr
 
-    even = first.min() == first.max() or second.min() == second.max()
-    ranks = float("nan") if even else float(spearmanr(first, second).statistic)
+    if first.min() == first.max() or second.min() == second.max():
+        return float("nan"), float("nan")
+    ranks = float(spearmanr(first, second).statistic)
     count = max(int(_TOP * first.size), 1)
     top, other = (np.argsort(-rows, kind="stable")[:count] for rows in (first, second))
     return ranks, np.isin(top, other).sum() / count

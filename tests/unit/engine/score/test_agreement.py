@@ -52,8 +52,15 @@ def test_figures_are_means_over_moments():
     assert found.rank_correlation == pytest.approx(0.0, abs=1e-12)
 
 
-def test_an_even_map_has_no_ranks():
-    assert np.isnan(compare(ROWS, np.ones((40, 1)), EDGES, PRICE).rank_correlation)
+def test_an_even_map_has_neither_ranks_nor_fullest_rows():
+    even = np.ones((40, 1))
+    found = compare(ROWS, even, EDGES, PRICE)
+    assert np.isnan(found.rank_correlation)
+    assert np.isnan(found.top_overlap)
+    # A moment at which a map is empty says nothing of the others.
+    price = np.array([100.0, 100.0])
+    found = compare(np.hstack([ROWS, ROWS]), np.hstack([ROWS, 0.0 * even]), EDGES, price)
+    assert (found.moments, found.top_overlap) == (2, 1.0)
 
 
 def test_maps_of_another_grid_are_rejected():
