@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from app import __version__
 from app.assumptions import Assumptions
 from app.cache import Memory, nbytes
 from app.score_record import assumptions_key
+from app.scores import score_version
 from app.stored_book import StoredBook
-from app.version import program_version
 from engine.kernels import Floats
 from engine.market import Times
 from engine.score.calibration import (
@@ -75,7 +74,7 @@ class Calibrator:
         key = assumptions_key(assumptions.in_force())
         modelled = self._modelled_days(stored, key)
         days = _of_both(modelled, self._reported_days(exchange, symbol))
-        inputs = _digest(program_version(), *days)
+        inputs = _digest(score_version(), *days)
         kept = stored_calibration(self._store, exchange, symbol, exchange, key)
         if kept is not None and kept.inputs == inputs:
             return from_json(kept.result)
@@ -130,7 +129,7 @@ class Calibrator:
                 assumptions=key,
                 inputs=inputs,
                 watermark=self._store.watermark((exchange,), symbol),
-                program_version=f"{__version__} {program_version()}",
+                program_version=score_version(),
                 calibrated_at=datetime.now(UTC),
                 result=to_json(found),
             ),

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from app import __version__
-from app.calibrations import from_json
+from app.calibrations import Calibrator, from_json
 from app.heatmaps import StoredHeatmaps
 from app.markets import load_market
 from app.request import HeatmapRequest
 from app.score_record import assumptions_key
 from app.settings import Settings
+from app.stored_book import build_stored
 from engine.book import build_book
 from engine.models import DEFAULT_MODEL, find_model
-from engine.score import Calibration
+from engine.score import Calibration, Verdict
 from ingest.measured import stored_calibration
 from tests.api import serving
 from tests.stores import START, add_market, memory_store, times
@@ -100,6 +101,20 @@ def test_it_is_kept_with_the_state_of_data_and_program(calibrated):
     assert kept.watermark == calibrated.store.watermark(("binance",), "BTCUSDT")
     assert kept.program_version.startswith(__version__)
     assert from_json(kept.result) == found
+
+
+def test_it_is_renewed_by_a_program_that_calibrates_otherwise(store, monkeypatch):
+    add_liquidations(store, 10, 34)
+    market, model = store.markets()[0], find_model(DEFAULT_MODEL)
+    bars = store.bars("binance", "BTCUSDT", market.first, market.last)
+    book = build_stored(load_market(store, bars), model)
+    first = Calibrator(store).of(book, request())
+    assert isinstance(first, Calibration)
+    days = "app.calibrations.calibrate_days"
+    monkeypatch.setattr(days, lambda *_: Verdict("no verdict", "Not calibrated: otherwise."))
+    assert Calibrator(store).of(book, request()) == first
+    monkeypatch.setattr("app.calibrations.score_version", lambda: "newer")
+    assert isinstance(Calibrator(store).of(book, request()), Verdict)
 
 
 def test_it_is_renewed_when_liquidations_of_whole_days_arrive(store, calibrated):
