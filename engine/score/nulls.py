@@ -111,13 +111,17 @@ def _half_life(share: float, interval: timedelta) -> str:
 
 def _changed(market: Market, volume: Floats, open_interest: Floats) -> Market:
     """Return a market of other volume and open interest, its prices and their means kept."""
+    # A bar without volume has no mean price, which stays unknown.
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = volume / market.volume
+        quote_volume, taker_buy_volume = (
+            amount * scale for amount in (market.quote_volume, market.taker_buy_volume)
+        )
     return replace(
         market,
         volume=volume,
-        quote_volume=market.quote_volume * scale,
-        taker_buy_volume=market.taker_buy_volume * scale,
+        quote_volume=quote_volume,
+        taker_buy_volume=taker_buy_volume,
         open_interest=open_interest,
         initial_open_interest=float(open_interest[0]) if len(market) else 0.0,
     )

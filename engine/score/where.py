@@ -248,8 +248,9 @@ def log_gain(amounts: Floats, events: Touched) -> Floats:
     total = inside.sum(axis=2)[events.side, events.hour]
     at = inside[events.side, events.hour, events.cell]
     count = events.count[events.side, events.hour]
-    share = np.divide(at, total, out=1.0 / count, where=total > 0.0)
-    return np.asarray(np.log((1.0 - _FLOOR) * share * count + _FLOOR))
+    # An empty map is a uniform guess to the last digit: no rounding may make it a worse one.
+    density = np.divide(at * count, total, out=np.ones(at.size), where=total > 0.0)
+    return np.asarray(np.log((1.0 - _FLOOR) * density + _FLOOR))
 
 
 def hit_rate(

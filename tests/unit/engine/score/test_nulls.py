@@ -55,6 +55,14 @@ def test_fading_maps_lose_half_in_their_half_life(market):
     assert hours == pytest.approx(np.log(2) / share / 12, rel=0.01)
 
 
+def test_a_bar_without_volume_opens_as_much_on_the_map_of_geometry(market):
+    quiet = np.where(np.arange(len(market)) % 3, market.volume, 0.0)
+    still = replace(market, volume=quiet, quote_volume=quiet * market.close)
+    for null in nulls_of(still, replace(MODELS["turnover"].parameters, entry="vwap")):
+        born = null.build_book().ledger.born[1:]
+        assert (born[0::3] > 0.0).all() == (null.kind != "volume")
+
+
 def test_a_market_without_open_interest_has_nulls_too(market):
     unknown = replace(market, open_interest=np.full(len(market), np.nan))
     for null in nulls_of(unknown, MODELS["turnover"].parameters):

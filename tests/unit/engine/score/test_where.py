@@ -99,6 +99,13 @@ def test_a_map_that_holds_nothing_there_is_a_uniform_guess(falls):
     assert log_gain(np.zeros((2, 1, 20)), events(falls, 99.5, hours=range(1)))[0] == 0.0
 
 
+@pytest.mark.parametrize("cells", [20, 49])  # 49 * (1 / 49) is less than 1
+def test_an_empty_map_is_not_said_to_be_worse_than_a_uniform_guess(falls, cells):
+    found = events(falls, 99.52)
+    found = replace(found, count=np.full_like(found.count, cells))
+    assert_array_equal(log_gain(np.zeros((2, HOURS, cells)), found), 0.0)
+
+
 def test_a_cell_without_anything_costs_no_more_than_the_floor(falls):
     amounts = np.zeros((2, 1, 20))
     amounts[0, 0, 0] = 1.0
