@@ -115,14 +115,6 @@ class ScoreRecord(BaseModel):
         return {k: _unknown_for_null(v) if k in _PARTS and v else v for k, v in value.items()}
 
     @property
-    def is_without_verdict(self) -> bool:
-        """Whether no line could be judged."""
-        return all(
-            part is None or isinstance(part, Verdict)
-            for part in (self.when, self.amount, self.where, self.positions)
-        )
-
-    @property
     def key(self) -> str:
         """Model and all its parameters as the database knows them."""
         return assumptions_key(self.assumptions)

@@ -179,8 +179,8 @@ def show_hit_rates(records: Sequence[ScoreRecord]) -> None:
     console = _console()
     console.print(table)
     console.print(
-        f"Asked for were at least {AIM:.0%} ({'reached' if min(hits) >= AIM else 'not reached'}) "
-        f"and symbols within {ALIKE:.0%} of each other ({apart:.1%} apart). A hit-rate says "
+        f"The aim is at least {AIM:.0%} ({'reached' if min(hits) >= AIM else 'not reached'}), with "
+        f"symbols within {ALIKE:.0%} of each other ({apart:.1%} apart). A hit-rate says "
         "nothing by itself: a map whose zones cover more hits more.",
         soft_wrap=True,
     )

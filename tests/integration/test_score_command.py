@@ -117,7 +117,7 @@ def test_hit_rates_of_several_symbols_are_compared(run, database):
         add_liquidations(store, "bybit", "ETHUSDT")
     code, out, _ = run("--symbol", "BTCUSDT,ETHUSDT")
     assert code == 0
-    assert "Asked for were at least 60%" in out
+    assert "The aim is at least 60%" in out
     assert "apart)" in out
 
 

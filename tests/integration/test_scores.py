@@ -136,7 +136,9 @@ def test_before_a_map_is_warm_nothing_is_scored():
         add_bars(store, days=9)
         add_liquidations(store)
         record = scored(store)
-    assert record.is_without_verdict
+    for part in (record.when, record.amount, record.where):
+        assert isinstance(part, Verdict)
+    assert record.positions is None
     assert record.scored_from is None
     assert record.mapped_share is None
     assert "Only 0 days have bars" in record.missing[-1]
