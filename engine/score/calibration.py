@@ -128,6 +128,8 @@ def calibrate_days(start: Times, modelled: Floats, reported: Floats) -> Calibrat
         return too_few_days(start.size)
     if not (modelled.sum(axis=1) > 0.0).all():
         return Verdict("no verdict", "Not calibrated: the price crossed no level of the map.")
+    if not (reported.sum(axis=1) > 0.0).all():
+        return Verdict("no verdict", "Not calibrated: no liquidations of one side were reported.")
     return Calibration(
         long=_factor(reported[0], modelled[0]),
         short=_factor(reported[1], modelled[1]),

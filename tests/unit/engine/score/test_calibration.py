@@ -64,6 +64,14 @@ def test_a_map_that_nothing_crossed_calibrates_nothing(market, crossed):
     assert found.words.startswith("Not calibrated")
 
 
+def test_a_side_without_reports_calibrates_nothing():
+    days = np.datetime64("2026-01-01", "us") + np.arange(40) * np.timedelta64(1, "D")
+    modelled = np.full((2, 40), 100.0)
+    found = calibrate_days(days, modelled, np.stack([np.full(40, 1.0), np.zeros(40)]))
+    assert isinstance(found, Verdict)
+    assert found.words == "Not calibrated: no liquidations of one side were reported."
+
+
 def test_days_summed_alone_calibrate_as_their_market_does(market, crossed):
     reported = crossed * [[0.1], [0.3]]
     start, modelled = days_of(market.open_time, market.interval, crossed, WARM_UP)
