@@ -93,8 +93,8 @@ def draw_levels(
     columns = consumed.shape[1]
     kinds, parts = len(holders.speed), len(holders.net)
     count = grid.column_of_bar.size
-    opened, inverse = np.empty(parts), np.empty(kinds)
-    epoch = np.empty(kinds, np.int32)
+    # Of a level that weighs 1, by kind: its size in units of survival, and at its birth's column.
+    scaled, shown, epoch = np.empty(kinds), np.empty(kinds), np.empty(kinds, np.int32)
     for side in range(2):
         # One side's alone, and columns' ends by themselves, stay in near caches.
         survival, epochs = ledger.survival[:, side].copy(), ledger.epoch[:, side].copy()
@@ -106,11 +106,12 @@ def draw_levels(
             if not is_born(holders, ledger, bar, side):
                 continue
             rules = bars.regime[bar]
-            for part in range(parts):
-                opened[part] = ledger.opened[bar + 1, side, part]
             for kind in range(kinds):
+                part = kind if parts == kinds else 0
                 epoch[kind] = epochs[bar + 1, kind]
-                inverse[kind] = 1.0 / survival[bar + 1, kind]
+                scaled[kind] = ledger.opened[bar + 1, side, part] / survival[bar + 1, kind]
+                age = end_epoch[birth, kind] - epoch[kind]
+                shown[kind] = scaled[kind] * end_survival[birth, kind] * epoch_decay(age)
             for tier in range(tiers.point.size):
                 last, closed = death_bar(death[bar, side, tier])
                 dead = grid.column_of_bar[last] + 1 if last < count else columns + 1
@@ -126,14 +127,11 @@ def draw_levels(
                 crossed = 0.0
                 for part in range(parts):
                     kind = kind_of(holders, tier, part)
-                    size = opened[part] * weight * inverse[kind]
                     if dead > birth:
-                        age = end_epoch[birth, kind] - epoch[kind]
-                        changes[side, birth, bucket, kind] += (
-                            size * end_survival[birth, kind] * epoch_decay(age)
-                        )
+                        changes[side, birth, bucket, kind] += weight * shown[kind]
                     if dead > columns:
                         continue
+                    size = weight * scaled[kind]
                     if dead > birth:
                         age = end_epoch[dead, kind] - epoch[kind]
                         changes[side, dead, bucket, kind] -= (
