@@ -26,7 +26,7 @@ from engine.kernels import Floats
 from engine.market import Market
 from engine.memory import keep_freed_memory
 from engine.models import DEFAULT_MODEL, MODELS
-from engine.rules import check_market
+from engine.rules import check_market, check_needs
 from engine.tiers import margin_rules
 
 RUNS = 7
@@ -98,7 +98,8 @@ def read_arrays(path: Path) -> dict[str, Floats]:
             f"{path} must hold at least {_LEAST_BARS} bars, but holds {columns['close'].size}"
         )
     try:
-        check_market(_market(columns))
+        check_market(market := _market(columns))
+        check_needs(market, MODELS[DEFAULT_MODEL].parameters)
     except ValueError as e:
         raise ValueError(f"{path} can't be measured on: {e}") from None
     return columns

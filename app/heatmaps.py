@@ -182,7 +182,8 @@ class StoredHeatmaps:
         """Return the maps alone, cheaper than the view; raises as `view` does."""
         watermark = self._store.map_watermark(request.exchanges, request.symbol)
         maps = self._maps.get(request, lambda: self._draw_maps(request, watermark), watermark)
-        return replace(maps, calibrations=self.calibrations(request))
+        # Stored snapshots answer without a book, and none is built for their calibration.
+        return replace(maps, calibrations=self.calibrations(request, build=False))
 
     def moment(
         self, request: HeatmapRequest, time: datetime, since: datetime | None = None
@@ -206,13 +207,24 @@ class StoredHeatmaps:
         )
         return replace(moment, calibrations=self.calibrations(request))
 
-    def calibrations(self, request: HeatmapRequest) -> Calibrations:
-        """Return what turns a request's modelled amounts into reported ones; raises as `view`."""
+    def calibrations(self, request: HeatmapRequest, *, build: bool = True) -> Calibrations:
+        """Return what turns a request's modelled amounts into reported ones; raises as `view`.
+
+        Without ``build``, a market whose book is not in memory has its last calibration, if any.
+        """
         watermark = self._store.watermark(request.exchanges, request.symbol)
+        model = request.assumed()
+        markets = self._markets(request, model)
+        at_hand = [build or self._books.at_hand(market, request, model) for market in markets]
         return self._calibrations.get(
             (request.symbol, request.exchanges, assumptions_key(request.in_force())),
-            lambda: self._calibrate(request),
-            watermark,
+            lambda: Calibrations(
+                {
+                    market.exchange: self._calibration(market, request, build=build)
+                    for market in markets
+                }
+            ),
+            (watermark, *at_hand),
         )
 
     def grid(self, request: HeatmapRequest) -> Grid:
@@ -264,22 +276,19 @@ class StoredHeatmaps:
         figures = self._figures.get(request, lambda: figures_of(maps, shown), watermark)
         return draw(maps, shown, liquidations, positions, figures)
 
-    def _calibrate(self, request: HeatmapRequest) -> Calibrations:
-        markets = self._markets(request, request.assumed())
-        return Calibrations({m.exchange: self._calibration(m, request) for m in markets})
-
     def _calibration(
-        self, market: MarketCoverage, request: HeatmapRequest
+        self, market: MarketCoverage, request: HeatmapRequest, *, build: bool
     ) -> Calibration | Verdict:
         verdict = self._calibrator.too_few(market.exchange, market.symbol)
         if verdict is not None:
             return verdict
         model = request.assumed()
         if not self._books.at_hand(market, request, model):
-            # Stored snapshots answer without a book; building one would take longer than they do.
             kept = self._calibrator.last(market.exchange, market.symbol, request)
             if kept is not None:
                 return kept
+            if not build:
+                return Verdict("no verdict", "Not calibrated yet: the book is not in memory.")
         try:
             stored = self._books.get(market, request, model)
         except NoData as e:

@@ -284,6 +284,11 @@ def recoveries(
     return found
 
 
+def _can_map(model: LiquidationModel, market: Market) -> bool:
+    """Return whether a market has the funding rates that a model may need."""
+    return not model.parameters.needs_funding or market.funding is not None
+
+
 def _maps(market: Market, truth: Held) -> list[tuple[str, Callable[[], Held]]]:
     """Return the maps to look for the truth in, by name, each built when it is its turn."""
 
@@ -294,6 +299,6 @@ def _maps(market: Market, truth: Held) -> list[tuple[str, Callable[[], Held]]]:
     geometry = next(nulls_of(market, default.parameters))
     return [
         ("the truth itself", lambda: truth),
-        *((name, of(model)) for name, model in MODELS.items()),
+        *((name, of(model)) for name, model in MODELS.items() if _can_map(model, market)),
         ("geometry", lambda: held_by(build_book(geometry.market, geometry.parameters))),
     ]

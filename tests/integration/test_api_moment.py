@@ -217,7 +217,8 @@ def test_levels_say_that_they_are_deprecated_and_what_comes_instead(client):
             "max-pain",
             {},
             "symbol,exchanges,time,last_price,long_max_pain_price,long_max_pain_notional,"
-            "short_max_pain_price,short_max_pain_notional",
+            "calibrated_long_max_pain_notional,short_max_pain_price,short_max_pain_notional,"
+            "calibrated_short_max_pain_notional",
         ),
     ],
 )

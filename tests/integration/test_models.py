@@ -90,7 +90,7 @@ def test_a_model_maps_what_it_can(heatmaps, model):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_page_draws_a_model(heatmaps, model):
-    picture = draw(heatmaps, PageState(symbol="BTCUSDT", model=model))
+    picture = draw(heatmaps, PageState(symbol="BTCUSDT", preset="custom", model=model))
     assert isinstance(picture, Picture)
     assert ("levels do not tie to the open interest" in picture.provenance) == (model in FREE)
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.settings import Settings
+from engine.models import DEFAULT_MODEL, find_model
 from tests.api import serving
 from tests.snapshot_stores import add_part, job, precompute
 from tests.stores import START, memory_store
@@ -35,7 +36,10 @@ def precomputed():
     """Return a database of the same data, with snapshots of both markets."""
     with filled() as store:
         for exchange in ("binance", "bybit"):
-            precompute(store, job(exchange=exchange, width=50.0, events=False))
+            precompute(
+                store,
+                job(model=find_model(DEFAULT_MODEL), exchange=exchange, width=50.0, events=False),
+            )
         yield store
 
 
@@ -173,7 +177,9 @@ def test_what_an_interrupted_run_stored_says_how_it_was_made(open_heatmaps):
             with pytest.raises(KeyboardInterrupt):
                 precompute(
                     store,
-                    job(exchange=exchange, width=50.0, events=False),
+                    job(
+                        model=find_model(DEFAULT_MODEL), exchange=exchange, width=50.0, events=False
+                    ),
                     computed=seen.append,
                     stopped=lambda seen=seen: len(seen) == 4,
                 )

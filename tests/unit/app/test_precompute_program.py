@@ -34,7 +34,9 @@ def test_every_module_that_computes_them_counts():
         path.removeprefix(f"{ROOT}/") for path in run.stdout.split() if path.startswith(packages)
     }
     assert "app/precompute/run.py" in imported
-    assert imported - counted - NOT_COUNTED == set()
+    # Scores and calibrations read maps and change none.
+    measuring = {path for path in imported if path.startswith("engine/score/")}
+    assert imported - counted - NOT_COUNTED - measuring == set()
 
 
 @pytest.mark.parametrize("pattern", SOURCES)
