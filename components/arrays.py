@@ -35,5 +35,18 @@ def encoded(array: NDArray[Any]) -> dict[str, str]:
 
 
 def milliseconds(time: NDArray[np.datetime64]) -> NDArray[np.float64]:
-    """Return times as a date axis of Plotly takes numbers: milliseconds since 1970. [ms]"""
+    """Return times as milliseconds since 1970. [ms]"""
     return time.astype("datetime64[us]").astype(np.int64) / 1000.0
+
+
+def dates(milliseconds: NDArray[np.float64]) -> list[str | None]:
+    """Return times (milliseconds since 1970) as a date axis of Plotly takes them; NaN is a gap.
+
+    As texts: numbers would be times of the viewer's own zone, and the picture would stand hours
+    off its axis.
+    """
+    gap = np.isnan(milliseconds)
+    whole = np.where(gap, 0.0, milliseconds).round().astype("datetime64[ms]")
+    texts = np.datetime_as_string(whole, unit="ms").astype(object)
+    texts[gap] = None
+    return texts.tolist()

@@ -160,7 +160,6 @@ def _layout(
 
 
 def _time_axis(view: HeatmapView, look: Look, theme: Theme, edge: float) -> dict[str, Any]:
-    # Numbers in a range would be taken for local time, unlike numbers in data; texts are not.
     times = view.heatmap.times[[0, -1]]
     if view.liquidations.time.size and view.liquidations.time[-1] > times[1]:
         # What came since the last bar stands beyond it, with room for its sign.

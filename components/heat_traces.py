@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.arrays import encoded, milliseconds
+from components.arrays import dates, encoded, milliseconds
 from components.candles import Outline, candle_outlines, coarser_candles
 from components.contrast import rgba
 from components.palettes import CASING, FALLING, LONG_CLOSED, RISING, SHORT_CLOSED, Palette
@@ -59,7 +59,7 @@ def consumed_trace(heatmap: Heatmap, palette: Palette) -> Trace | None:
 def _grid(heatmap: Heatmap) -> Trace:
     return {
         "type": "heatmap",
-        "x": encoded(milliseconds(heatmap.times)),
+        "x": dates(milliseconds(heatmap.times)),
         "y": encoded(heatmap.edges),
         "zmin": 0,
         "zmax": 255,
@@ -87,7 +87,7 @@ def _candle_trace(name: str, outline: Outline, colour: str, width: float) -> Tra
         "type": "scatter",
         "mode": "lines",
         "name": name,
-        "x": encoded(outline.x),
+        "x": dates(outline.x),
         "y": encoded(outline.y),
         "line": {"color": colour, "width": width, "simplify": False},
         "fill": "toself",
@@ -113,7 +113,7 @@ def liquidation_traces(liquidations: Liquidations) -> list[Trace]:
                 "mode": "markers",
                 "yaxis": "y2",  # over what was consumed
                 "name": name,
-                "x": encoded(milliseconds(liquidations.time[chosen])),
+                "x": dates(milliseconds(liquidations.time[chosen])),
                 "y": encoded(liquidations.price[chosen].astype(np.float64)),
                 "marker": {
                     "symbol": symbol,
@@ -149,7 +149,7 @@ def gap_trace(
         "type": "scatter",
         "mode": "lines",
         "name": "gaps",
-        "x": encoded(x),
+        "x": dates(x),
         "y": encoded(y),
         "line": {"width": 0},
         "fill": "toself",

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.arrays import encoded, milliseconds
+from components.arrays import dates, encoded, milliseconds
 from components.contrast import rgba
 from components.palettes import CASING, LONG_HELD, SHORT_HELD
 from components.view import Positions
@@ -87,7 +87,7 @@ def _trace(name: str, x: Floats, y: Floats, line: dict[str, Any]) -> Trace:
         "mode": "lines",
         "yaxis": "y2",  # over the heat and what was consumed of it
         "name": name,
-        "x": encoded(x),
+        "x": dates(x),
         "y": encoded(y),
         "line": line,
         "hoverinfo": "skip",

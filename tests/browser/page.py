@@ -25,15 +25,26 @@ return !window.lastDrawn.request || (plot() && plot().data.length > 0);
 """
 HEAT = """
 const heat = plot()._fullData[0];
+const edges = plot().calcdata[0][0].x;  // where Plotly draws its columns
 return {
   columns: heat.z[0].length, buckets: heat.z.length,
-  start: heat.x[0], stop: heat.x[heat.x.length - 1],
+  start: edges[0], stop: edges[edges.length - 1],
   low: heat.y[0], high: heat.y[heat.y.length - 1],
   top: heat.z.reduce((most, row) => Math.max(most, ...row), 0),
   sum: heat.z.reduce((sum, row) => sum + row.reduce((a, b) => a + b, 0), 0),
   zmin: heat.zmin, zmax: heat.zmax, opacity: heat.opacity,
   colours: heat.colorscale.map((stop) => stop[1]),
 };
+"""
+
+DRAWN_TIMES = """
+const overTime = plot().calcdata.filter(([point]) => point.trace.xaxis === "x");
+return Object.fromEntries(overTime.map((points) => {
+  const {name, type} = points[0].trace;
+  const times = type === "heatmap" ? points[0].x : points.map((point) => point.x);
+  const found = times.filter(Number.isFinite);
+  return [name, [found[0], found[found.length - 1]]];
+}));
 """
 
 
@@ -46,6 +57,7 @@ class Page:
         self.server = server
         self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": LISTENER})
         self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        self.set_time_zone("")
 
     # --- going there and waiting --------------------------------------------------------------
 
@@ -57,6 +69,10 @@ class Page:
         self.driver.get(f"{self.server}/{search}")
         self.wait(lambda: self.run(SETTLED, 0))
         return self
+
+    def set_time_zone(self, name: str) -> None:
+        """Let the viewer be in a time zone; an empty name is the machine's own."""
+        self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": name})
 
     def wait(self, condition: Callable[[], object], timeout: float = DEADLINE) -> None:
         """Wait until a condition holds; what it looks at may not be there yet. [s]"""
@@ -101,6 +117,11 @@ class Page:
     def traces(self) -> list[str]:
         """Names of what is drawn."""
         return self.run("return plot().data.map((trace) => trace.name)")
+
+    @property
+    def drawn_times(self) -> dict[str, list[float]]:
+        """First and last time at which Plotly draws each trace over time. [ms]"""
+        return self.run(DRAWN_TIMES)
 
     @property
     def ranges(self) -> list[list[float]]:

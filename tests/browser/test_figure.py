@@ -13,6 +13,17 @@ def cell_size(heat):
     )
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_all_that_is_drawn_stands_at_its_time_in_the_viewers_zone(page, zone):
+    page.set_time_zone("UTC")
+    drawn = page.open("?window=3d&layers=active,consumed,candles,liquidations").drawn_times
+    assert set(drawn) >= {"active", "candles rising", "long liquidations"}
+    page.set_time_zone(zone)
+    page.open("?window=3d&layers=active,consumed,candles,liquidations")
+    assert page.drawn_times == drawn
+    assert page.ranges[0] == [page.heat["start"], page.heat["stop"]]
+
+
 def test_zooming_computes_finer_cells_of_what_is_seen(page):
     page.open("?window=30d")
     before = page.heat

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from components.arrays import encoded, milliseconds
+from components.arrays import dates, encoded, milliseconds
 from components.controls import LAYER_NAMES, WINDOWS, exchange_options, profile_names
 from components.dialogs import profile_preview
 from components.key_figures import empty_strip, key_figures_strip
@@ -128,6 +128,15 @@ def test_an_array_without_a_typed_counterpart_is_refused():
 
 def test_times_become_milliseconds():
     assert milliseconds(np.array(["1970-01-01T00:00:01.5"], "datetime64[us]")).tolist() == [1500.0]
+
+
+def test_times_of_an_axis_are_texts_without_a_zone_and_gaps():
+    assert dates(np.array([1500.0, np.nan, 1_770_249_600_000.4])) == [
+        "1970-01-01T00:00:01.500",
+        None,
+        "2026-02-05T00:00:00.000",
+    ]
+    assert dates(np.empty(0)) == []
 
 
 def test_calibrated_amounts_say_whose_report_they_are_like(view):
