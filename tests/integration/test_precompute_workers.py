@@ -29,11 +29,13 @@ from ingest import snapshots
 from ingest.lake_export import write_lake
 from ingest.store import Store
 from tests.conftest import ROOT
-from tests.snapshot_stores import DAY_BARS, add_part, job, precompute, rows_of
+from tests.snapshot_stores import DAY_BARS, add_part, assert_same, job, precompute, rows_of
 from tests.stores import memory_store
 
 BARS = 2 * DAY_BARS + 100
 EXCHANGES = ("binance", "bybit", "okx")
+# Of the command, for what `job()` is.
+OPTIONS = ("--model", "turnover", "--events", "--bucket-width", "250")
 NEVER = bool  # called without an argument: False
 
 
@@ -56,6 +58,14 @@ def named_rows(store):
         for table in rows
         if table != "snapshot_series"
     } | {"names": sorted(map(repr, names.values()))}
+
+
+def assert_same_named(store, expected):
+    found = named_rows(store)
+    assert found.keys() == expected.keys()
+    assert_same(found["names"], expected["names"], "names")
+    for table in found:
+        assert_same(found[table], expected[table], table)
 
 
 @pytest.fixture
@@ -87,7 +97,7 @@ def test_a_task_computes_what_the_database_would(store, alone, tmp_path):
         task = make_task(store, job(exchange=exchange), lake, results(tmp_path))
         outcome = store_result(store, compute_market(task))
         assert outcome.series.exchange == exchange
-    assert named_rows(store) == alone
+    assert_same_named(store, alone)
     assert list(results(tmp_path).iterdir()) == []
     # And the database knows it for its own.
     (series,) = snapshots.find_series(store, "binance", "BTCUSDT", model_text(job().model))
@@ -119,7 +129,7 @@ def test_a_worker_goes_on_from_the_databases_checkpoint(tmp_path, alone, monkeyp
             outcome = store_result(store, compute_market(task))
             assert (outcome.present, len(outcome.computed), outcome.note) == (1, 2, "")
         assert {start.day for start in starts} == {2}
-        assert named_rows(store) == alone
+        assert_same_named(store, alone)
         (kept,) = store.cursor().execute("SELECT min(stop) FROM snapshot_checkpoints").fetchone()
         # The bar before midnight is missing.
         assert kept == datetime(2026, 1, 2, 23, 55)  # noqa: DTZ001
@@ -149,7 +159,7 @@ def test_processes_give_what_one_gives(store, alone, tmp_path):
     with local_workers(2) as workers:
         outcomes = list(carry_out_apart(store, tasks, workers, NEVER))
     assert sorted(outcome.job.exchange for outcome in outcomes) == sorted(EXCHANGES)
-    assert named_rows(store) == alone
+    assert_same_named(store, alone)
 
 
 def test_a_lost_process_is_told_and_what_was_finished_stays(store, alone, tmp_path):
@@ -171,7 +181,7 @@ def test_a_lost_process_is_told_and_what_was_finished_stays(store, alone, tmp_pa
     assert stored == set(finished)
     for exchange in EXCHANGES:
         precompute(store, job(exchange=exchange))
-    assert named_rows(store) == alone
+    assert_same_named(store, alone)
 
 
 def test_a_stop_ends_the_processes(store, tmp_path):
@@ -232,18 +242,16 @@ def test_a_cluster_gives_what_one_process_gives_even_if_a_worker_is_killed(
         outcomes = list(carry_out_apart(store, tasks, workers, kill_once))
     assert killed
     assert len(outcomes) == 3
-    assert named_rows(store) == alone
+    assert_same_named(store, alone)
 
 
 def test_the_command_lets_a_cluster_compute(liqheat, cluster, alone):
     with Store.open("market.duckdb") as store:
         fill(store)
-    code, _, err = liqheat(
-        "--scheduler", cluster.scheduler_address, "--events", "--bucket-width", "250"
-    )
+    code, _, err = liqheat("--scheduler", cluster.scheduler_address, *OPTIONS)
     assert code == 0, err
     with Store.open("market.duckdb") as store:
-        assert named_rows(store) == alone
+        assert_same_named(store, alone)
 
 
 def test_no_scheduler_is_a_sentence(monkeypatch):
@@ -286,14 +294,13 @@ def liqheat(folder, capfd):
 def test_the_command_with_workers_stores_the_same_and_leaves_no_folder(liqheat, folder, alone):
     with Store.open("market.duckdb") as store:
         fill(store)
-    common = ("--events", "--bucket-width", "250")
-    code, out, err = liqheat("--workers", "2", *common)
+    code, out, err = liqheat("--workers", "2", *OPTIONS)
     assert (code, err.strip()) == (0, "")
     assert "okx BTCUSDT" in out
     with Store.open("market.duckdb") as store:
-        assert named_rows(store) == alone
+        assert_same_named(store, alone)
     assert [path.name for path in folder.iterdir()] == ["market.duckdb"]
-    code, out, _ = liqheat("--workers", "2", *common)
+    code, out, _ = liqheat("--workers", "2", *OPTIONS)
     assert (code, out) == (0, "Nothing new: all 9 days of 3 markets are there.\n")
 
 
@@ -302,12 +309,10 @@ def test_a_lake_is_computed_into_a_new_database(liqheat, folder, alone):
         fill(store)
         export(store, folder / "lake")
     (folder / "shared").mkdir()
-    code, _, err = liqheat(
-        "--lake", "lake", "--results", "shared", "--events", "--bucket-width", "250"
-    )
+    code, _, err = liqheat("--lake", "lake", "--results", "shared", *OPTIONS)
     assert code == 0, err
     with Store.open("market.duckdb") as store:
-        assert named_rows(store) == alone
+        assert_same_named(store, alone)
     assert list((folder / "shared").iterdir()) == []
 
 
@@ -341,7 +346,7 @@ def test_a_killed_run_with_workers_is_completed_by_the_next(liqheat, folder, alo
         fill(store)
     script = folder / "run.py"
     script.write_text(KILLED)
-    arguments = ("--workers", "2", "--events", "--bucket-width", "250")
+    arguments = ("--workers", "2", *OPTIONS)
     deadline = time.monotonic() + 300
     with subprocess.Popen(
         [sys.executable, script, "precompute", *arguments],
@@ -356,7 +361,7 @@ def test_a_killed_run_with_workers_is_completed_by_the_next(liqheat, folder, alo
     code, _, err = liqheat(*arguments)
     assert code == 0, err
     with Store.open("market.duckdb") as store:
-        assert named_rows(store) == alone
+        assert_same_named(store, alone)
     assert sorted(path.name for path in folder.iterdir()) == ["market.duckdb", "run.py"]
 
 
