@@ -47,6 +47,5 @@ def dates(milliseconds: NDArray[np.float64]) -> list[str | None]:
     """
     gap = np.isnan(milliseconds)
     whole = np.where(gap, 0.0, milliseconds).round().astype("datetime64[ms]")
-    texts = np.datetime_as_string(whole, unit="ms").astype(object)
-    texts[gap] = None
-    return texts.tolist()
+    texts = np.datetime_as_string(whole, unit="ms").tolist()
+    return [None if nothing else text for text, nothing in zip(texts, gap, strict=True)]
