@@ -33,6 +33,9 @@ RUNS = 7
 GRIDS = {1_000: (200, 100), 14_000: (500, 400), 105_120: (1000, 400), 525_600: (1000, 1000)}
 """Columns and buckets by number of bars: up to a year of 5 and of 1 minute."""
 
+PAGES = {8_640: (480, 372), 105_120: (1000, 400)}
+"""The same for what the page draws: 30 days and a year of 5 minutes."""
+
 _PREFIX = {"time-evolving": "engine", "turnover": "turnover", DEFAULT_MODEL: "default"}
 _STEP = timedelta(minutes=5)
 _LEAST_BARS = RUNS + 2
@@ -60,6 +63,11 @@ def jobs(npz: Path | None = None) -> list[Result]:
         for model, prefix in _PREFIX.items()
         for bars, grid in sizes.items()
         if model == "time-evolving" or bars > 1_000 or npz is not None
+    ]
+    engine += [
+        {"name": f"page_{bars}", "model": DEFAULT_MODEL, "bars": bars, "grid": grid}
+        for bars, grid in PAGES.items()
+        if npz is None
     ]
     engine.append({"name": "append_one_bar", "model": DEFAULT_MODEL, "bars": max(sizes)})
     return engine if npz is not None else [*engine, {"name": "ingest_ratio"}]
@@ -177,7 +185,11 @@ def _book_and_raster(job: Result, columns: Mapping[str, Floats]) -> Callable[[],
     cuts = np.unique(np.linspace(0, len(market), column_count + 1).astype(np.int64))
     times = market.open_time[0] + cuts * np.timedelta64(_STEP)
     edges = np.linspace(market.low.min() * 0.95, market.high.max() * 1.05, bucket_count + 1)
-    return lambda: rasterise(build_book(market, parameters), times, edges)
+    # As the page does, or each level at its price.
+    between_rungs = job["name"].startswith("page")
+    return lambda: rasterise(
+        build_book(market, parameters), times, edges, between_rungs=between_rungs
+    )
 
 
 def _append_one_bar(job: Result, columns: Mapping[str, Floats]) -> Callable[[], object]:

@@ -18,6 +18,8 @@ from engine.kernels import Floats
 from engine.score import Calibrations
 from engine.summary import Cluster, max_pain, risk_edges
 
+_ROUND_OFF = 1e-12  # of the largest sum: what can be left where no level is
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MomentMap:
@@ -288,11 +290,47 @@ def _levels(book: Book, since: datetime | None) -> OpenLevels:
 
 def _drawn(levels: OpenLevels, edges: Floats, leverages: int, measure: Measure) -> Floats:
     """Return the levels' sums, shape (2, leverages, buckets)."""
+    low, high = levels.stretch
+    stretched = low < high
+    return _points(levels.where(~stretched), edges, leverages, measure) + _stretches(
+        levels.where(stretched), edges, leverages, measure
+    )
+
+
+def _points(levels: OpenLevels, edges: Floats, leverages: int, measure: Measure) -> Floats:
     shape = (2, leverages, edges.size - 1)
     kept, bucket = _buckets_of(levels, edges)
     cell = np.ravel_multi_index((levels.side[kept], levels.tier[kept], bucket), shape)
     sums = np.bincount(cell, _amount(levels, measure)[kept], 2 * leverages * (edges.size - 1))
     return np.asarray(sums, np.float64).reshape(shape)
+
+
+def _stretches(levels: OpenLevels, edges: Floats, leverages: int, measure: Measure) -> Floats:
+    """Return the sums of levels that are spread over prices.
+
+    What lies below a price grows within each stretch: the size with the price, the notional with
+    half its square. From one end on it is the size's slope times what has grown since that end,
+    less the same from the other end on.
+    """
+
+    def grown(price: Floats) -> Floats:
+        return price**2 / 2.0 if measure == "notional" else price
+
+    shape = (2, leverages, edges.size + 1)
+    row = np.ravel_multi_index((levels.side, levels.tier), shape[:2])
+    slope = levels.size / (levels.stretch[1] - levels.stretch[0])
+    slopes, starts = np.zeros((2, *shape))
+    for sign, end in zip((1.0, -1.0), levels.stretch, strict=True):
+        cell = row * shape[2] + np.searchsorted(edges, end)
+        slopes += sign * np.bincount(cell, slope, slopes.size).reshape(shape)
+        starts += sign * np.bincount(cell, slope * grown(end), slopes.size).reshape(shape)
+    slopes, starts = slopes.cumsum(axis=-1), starts.cumsum(axis=-1)
+    # Nothing grows beyond the levels, however far the edges reach.
+    ends = levels.stretch.min(initial=edges[-1]), levels.stretch.max(initial=edges[0])
+    below = slopes[..., :-1] * grown(np.clip(edges, *ends)) - starts[..., :-1]
+    sums = np.diff(below)
+    sums[sums < _ROUND_OFF * sums.max(initial=0.0)] = 0.0
+    return np.asarray(sums)
 
 
 def _buckets_of(levels: OpenLevels, edges: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -102,6 +102,7 @@ def draw_maps(
                     grid.edges,
                     request.measure,
                     lasting=LASTS if request.lasting else None,
+                    between_rungs=True,
                 ),
             )
             for each in stored

@@ -163,19 +163,32 @@ class LevelBook:
             side=side.astype(np.int8),
             tier=tier % len(self.parameters.profile.leverage),
             leverage=self.leverage(bar, tier),
+            stretch=self._stretch(bar, side, tier),
             entry=self.bars.entry[bar, self.tiers.point[tier]],
             birth=bar,
         )
 
+    def _stretch(self, bar: Indices, side: Indices, tier: Indices) -> Floats:
+        """Return the prices between which levels lie in a map, shape (2, m): the lower first."""
+        reach = self.parameters.profile.reach
+        ends = [self.price(bar, side, tier, len(self), by) for by in (reach, 1.0 / reach)]
+        return np.sort(ends, axis=0)
+
     def price(
-        self, bar: Indices, side: Indices, tier: Indices, bars: int | Indices | None = None
+        self,
+        bar: Indices,
+        side: Indices,
+        tier: Indices,
+        bars: int | Indices | None = None,
+        reach: float = 1.0,
     ) -> Floats:
         """Return the liquidation prices of levels, named by birth, side and tier. [quote]
 
-        They are those at birth, or after so many bars of the book, funding having moved them.
+        They are those at birth, or after so many bars of the book, funding having moved them; at
+        the leverages divided by ``reach``.
         """
         rules = self.bars.regime[bar]
-        ratio = self.tiers.slope[rules, side, tier] * self.bars.turn[bar]
+        ratio = self.tiers.slope[rules, side, tier] * self.bars.turn[bar] * reach
         ratio += self.tiers.base[rules, side, tier]
         price = self.bars.entry[bar, self.tiers.point[tier]] * ratio
         if bars is not None and self.bars.paid.size:
@@ -184,8 +197,9 @@ class LevelBook:
         return np.asarray(price)
 
     def price_range(self) -> tuple[float, float]:
-        """Return prices between which every level lies, of at least one bar. [quote]"""
-        turns = np.array([self.bars.turn.min(initial=1.0), 1.0])
+        """Return prices between which every level is drawn, of at least one bar. [quote]"""
+        reach = self.parameters.profile.reach
+        turns = np.array([self.bars.turn.min(initial=1.0) / reach, reach])
         ratio = self.tiers.base[..., None] + self.tiers.slope[..., None] * turns
         moved = float(self.tiers.drift.max() * np.ptp(self.bars.paid))
         low = float(self.bars.entry.min() * ratio.min()) - moved
@@ -259,6 +273,9 @@ class OpenLevels:
         Price at which it was opened. [quote]
     birth : ndarray of int
         Bar of birth.
+    stretch : ndarray, shape (2, m)
+        Prices between which a map draws it, the lower first: half-way to its neighbours on a
+        turning ladder, else its own price. [quote]
     """
 
     price: Floats
@@ -268,6 +285,7 @@ class OpenLevels:
     leverage: Floats
     entry: Floats
     birth: NDArray[np.int64]
+    stretch: Floats
 
     @property
     def notional(self) -> Floats:
@@ -280,14 +298,16 @@ class OpenLevels:
         every = list(parts)
         return cls(
             **{
-                each.name: np.concatenate([getattr(part, each.name) for part in every])
+                each.name: np.concatenate([getattr(part, each.name) for part in every], axis=-1)
                 for each in fields(cls)
             }
         )
 
     def where(self, chosen: NDArray[np.bool_]) -> "OpenLevels":
         """Return the chosen levels."""
-        return OpenLevels(**{each.name: getattr(self, each.name)[chosen] for each in fields(self)})
+        return OpenLevels(
+            **{each.name: getattr(self, each.name)[..., chosen] for each in fields(self)}
+        )
 
 
 def build_book(market: Market, parameters: Parameters) -> LevelBook:

@@ -79,6 +79,8 @@ def rasterise(
     edges: Floats,
     measure: Measure = "notional",
     lasting: timedelta | None = None,
+    *,
+    between_rungs: bool = False,
 ) -> Heatmap:
     """Draw a book onto time columns and price buckets.
 
@@ -97,6 +99,10 @@ def rasterise(
         Show only what should still be open that much later if it is not liquidated, holders closing
         as fast as in the last 7 days before the column's end; all that is open if left out. This
         changes ``active`` alone.
+    between_rungs : bool
+        Draw an open level of a turning ladder evenly over the prices that it stands for, half-way
+        to its neighbours in leverage, so that a bar which opens much at once is no comb of rungs.
+        Sizes over all prices stay, ``consumed`` and maps of fixed leverages too.
 
     Raises
     ------
@@ -105,15 +111,24 @@ def rasterise(
     """
     times, edges = _checked(times, edges)
     if isinstance(book, EnsembleBook):
-        drawn = [rasterise(part, times, edges, measure, lasting) for part in book.parts]
+        drawn = [
+            rasterise(part, times, edges, measure, lasting, between_rungs=between_rungs)
+            for part in book.parts
+        ]
         return _mean(drawn, book)
+    reach = book.parameters.profile.reach if between_rungs else 1.0
     if book.parameters.funding:
-        return _drifting(book, times, edges, measure, lasting)
-    return _draw(book, times, edges, measure, lasting)
+        return _drifting(book, times, edges, measure, lasting, reach)
+    return _draw(book, times, edges, measure, lasting, reach)
 
 
 def _draw(
-    book: LevelBook, times: Times, edges: Floats, measure: Measure, lasting: timedelta | None
+    book: LevelBook,
+    times: Times,
+    edges: Floats,
+    measure: Measure,
+    lasting: timedelta | None,
+    reach: float,
 ) -> Heatmap:
     columns, buckets = times.size - 1, edges.size - 1
     ends = book.open_time + np.timedelta64(book.interval)
@@ -132,12 +147,21 @@ def _draw(
         book.death,
         grid,
         by_notional,
+        reach,
         changes,
         consumed,
     )
     if book.closings.bar.size:
         draw_closings(
-            book.bars, book.tiers, book.closings, book.death, grid, by_notional, changes, consumed
+            book.bars,
+            book.tiers,
+            book.closings,
+            book.death,
+            grid,
+            by_notional,
+            reach,
+            changes,
+            consumed,
         )
     shown = _shown(book, bars_by[1:], lasting)
     accumulate(book.holders, book.ledger, bars_by, shown, changes, active)
@@ -157,7 +181,12 @@ def _draw(
 
 
 def _drifting(
-    book: LevelBook, times: Times, edges: Floats, measure: Measure, lasting: timedelta | None
+    book: LevelBook,
+    times: Times,
+    edges: Floats,
+    measure: Measure,
+    lasting: timedelta | None,
+    reach: float,
 ) -> Heatmap:
     """Draw a book whose levels move by the funding that they pay.
 
@@ -176,7 +205,7 @@ def _drifting(
     first = int(np.floor(-moved.max()))
     count = edges.size + int(np.ceil(np.ptp(moved))) + 2
     still = edges[0] + width * (first + np.arange(count + 1))
-    drawn = _draw(book, times, still, "size", lasting)
+    drawn = _draw(book, times, still, "size", lasting, reach)
     place = -moved - first
     amount = (edges[:-1] + edges[1:])[:, None] / 2.0 if measure == "notional" else 1.0
     return replace(

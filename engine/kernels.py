@@ -203,6 +203,22 @@ def level_price(bars: Bars, tiers: Tiers, bar: int, side: int, tier: int) -> flo
 
 
 @njit(cache=True, nogil=True, inline="always")
+def level_stretch(
+    bars: Bars, tiers: Tiers, bar: int, side: int, tier: int, reach: float
+) -> tuple[float, float]:
+    """Return a level's liquidation prices at leverages ``reach`` times lower and higher.
+
+    The lower price comes first.
+    """
+    rules = bars.regime[bar]
+    base = tiers.base[rules, side, tier]
+    slope = tiers.slope[rules, side, tier] * bars.turn[bar]
+    entry, paid = bars.entry[bar, tiers.point[tier]], tiers.drift[side] * bars.paid[bar]
+    one, other = entry * (base + slope * reach) - paid, entry * (base + slope / reach) - paid
+    return min(one, other), max(one, other)
+
+
+@njit(cache=True, nogil=True, inline="always")
 def kind_of(holders: Holders, tier: int, part: int) -> int:
     """Return the kind that holds a part of a tier's levels."""
     # Which of the two is known when it is compiled.
@@ -308,7 +324,7 @@ def run_flow(
     # which it was last added to.
     dying = np.zeros((count, 2, kinds))
     dying_epoch = np.zeros((count, 2, kinds), np.int32)
-    gone, scaled = np.empty(kinds), np.empty((kinds, parts))
+    gone, scaled, epoch = np.empty(kinds), np.empty((kinds, parts)), np.empty(kinds, np.int32)
     for bar in range(count):
         rules = bars.regime[bar]
         for side in range(2):
@@ -323,6 +339,7 @@ def run_flow(
             if not is_born(holders, ledger, bar, side):
                 continue
             for kind in range(kinds):
+                epoch[kind] = ledger.epoch[bar + 1, side, kind]
                 for part in range(parts):
                     scaled[kind, part] = (
                         ledger.opened[bar + 1, side, part] / ledger.survival[bar + 1, side, kind]
@@ -331,14 +348,14 @@ def run_flow(
                 last = death[bar, side, tier]
                 if last == ALIVE:
                     continue
+                weight = tiers.weight[rules, tier]
                 for part in range(parts):
                     kind = kind_of(holders, tier, part)
-                    now = ledger.epoch[bar + 1, side, kind]
-                    if dying_epoch[last, side, kind] != now:
-                        age = now - dying_epoch[last, side, kind]
-                        dying[last, side, kind] *= epoch_decay(age)
-                        dying_epoch[last, side, kind] = now
-                    dying[last, side, kind] += scaled[kind, part] * tiers.weight[rules, tier]
+                    held = dying[last, side, kind]
+                    if dying_epoch[last, side, kind] != epoch[kind]:
+                        held *= epoch_decay(epoch[kind] - dying_epoch[last, side, kind])
+                        dying_epoch[last, side, kind] = epoch[kind]
+                    dying[last, side, kind] = held + scaled[kind, part] * weight
 
 
 @njit(cache=True, nogil=True)

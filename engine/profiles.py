@@ -34,6 +34,11 @@ class LeverageProfile:
         ):
             raise ValueError(f"weights must be positive and sum to 1, but are {self.weight}")
 
+    @property
+    def reach(self) -> float:
+        """Ratio over which a leverage stands for those around it: 1, for itself alone. [-]"""
+        return 1.0
+
     def up_to(self, max_leverage: float) -> "LeverageProfile":
         """Return the profile without leverages above ``max_leverage``, the rest rescaled to 1."""
         kept = [
@@ -108,6 +113,11 @@ class TurningLadder:
     def step(self) -> float:
         """Ratio of neighbouring leverages. [-]"""
         return float((self.highest / self.lowest) ** (1.0 / self.count))
+
+    @property
+    def reach(self) -> float:
+        """Ratio over which a leverage stands for those around it: half-way to the next. [-]"""
+        return float(self.step**0.5)
 
     def rungs(self, turn: float) -> NDArray[np.float64]:
         """Return the leverages at a turn in [0, 1), shape (count,)."""

@@ -19,6 +19,7 @@ from engine.kernels import (
     is_born,
     kind_of,
     level_price,
+    level_stretch,
 )
 
 _ROUND_OFF = 1e-12  # of a bucket's highest state: what can be left when its levels are gone
@@ -61,6 +62,23 @@ def bucket_of(price: float, edges: Floats, buckets_per_quote: float) -> int:
     return bucket
 
 
+@njit(cache=True, nogil=True, inline="always")
+def buckets_between(low: float, high: float, grid: Grid) -> tuple[int, int]:
+    """Return the first bucket of those that prices lie in, and the one past the last."""
+    bottom, buckets = grid.edges[0], grid.edges.size - 1
+    first = int(max(low - bottom, 0.0) * grid.buckets_per_quote)
+    past = int(max(high - bottom, 0.0) * grid.buckets_per_quote) + 1
+    return first, min(past, buckets)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def amount_in(bucket: int, low: float, high: float, by_notional: bool, grid: Grid) -> float:
+    """Return the amount in a bucket of a level of size 1, spread evenly over prices."""
+    begin, end = max(low, grid.edges[bucket]), min(high, grid.edges[bucket + 1])
+    size = max(end - begin, 0.0) / (high - low)
+    return float(size * (begin + end) / 2.0 if by_notional else size)
+
+
 @njit(cache=True, nogil=True)
 def draw_levels(
     bars: Bars,
@@ -70,6 +88,7 @@ def draw_levels(
     death: Ints,
     grid: Grid,
     by_notional: bool,
+    reach: float,
     changes: Floats,
     consumed: Floats,
 ) -> None:
@@ -79,6 +98,9 @@ def draw_levels(
     ----------
     by_notional : bool
         Whether cells hold size times liquidation price [quote], or size [base].
+    reach : float
+        What is open is drawn evenly over the prices of its leverage divided and multiplied by it;
+        at its own price where it is 1. What was liquidated is drawn at its own. [-]
     changes : ndarray, shape (2, columns + 1, buckets, kinds)
         Filled: what comes and goes in each column by kind of holder, as it is at the column's end;
         index 0 holds the state before the first column. `accumulate` makes states of it.
@@ -95,6 +117,7 @@ def draw_levels(
     count = grid.column_of_bar.size
     # Of a level that weighs 1, by kind: its size in units of survival, and at its birth's column.
     scaled, shown, epoch = np.empty(kinds), np.empty(kinds), np.empty(kinds, np.int32)
+    came, left = np.empty(parts), np.empty(parts)  # of a level, at its birth and its death
     for side in range(2):
         # One side's alone, and columns' ends by themselves, stay in near caches.
         survival, epochs = ledger.survival[:, side].copy(), ledger.epoch[:, side].copy()
@@ -117,31 +140,39 @@ def draw_levels(
                 dead = grid.column_of_bar[last] + 1 if last < count else columns + 1
                 if dead < 1:
                     continue
-                price = level_price(bars, tiers, bar, side, tier)
-                bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
-                if bucket < 0:
+                low = high = price = level_price(bars, tiers, bar, side, tier)
+                at = bucket_of(price, grid.edges, grid.buckets_per_quote)
+                first, past = at, at + 1
+                if reach != 1.0:
+                    low, high = level_stretch(bars, tiers, bar, side, tier, reach)
+                    first, past = buckets_between(low, high, grid)
+                elif at < 0:
                     continue
-                weight = tiers.weight[rules, tier]
-                if by_notional:
-                    weight *= price
+                weight, amount = tiers.weight[rules, tier], price if by_notional else 1.0
                 crossed = 0.0
                 for part in range(parts):
                     kind = kind_of(holders, tier, part)
-                    if dead > birth:
-                        changes[side, birth, bucket, kind] += weight * shown[kind]
+                    came[part] = weight * shown[kind]
                     if dead > columns:
                         continue
                     size = weight * scaled[kind]
-                    if dead > birth:
-                        age = end_epoch[dead, kind] - epoch[kind]
-                        changes[side, dead, bucket, kind] -= (
-                            size * end_survival[dead, kind] * epoch_decay(age)
-                        )
+                    age = end_epoch[dead, kind] - epoch[kind]
+                    left[part] = size * end_survival[dead, kind] * epoch_decay(age)
                     # Crossing comes before closing: the state before the bar of death counts.
                     age = epochs[last, kind] - epoch[kind]
                     crossed += size * survival[last, kind] * epoch_decay(age)
-                if dead <= columns and not closed:
-                    consumed[side, dead - 1, bucket] += crossed
+                if dead > birth:
+                    for bucket in range(first, past):
+                        here = amount
+                        if low < high:
+                            here = amount_in(bucket, low, high, by_notional, grid)
+                        for part in range(parts):
+                            kind = kind_of(holders, tier, part)
+                            changes[side, birth, bucket, kind] += came[part] * here
+                            if dead <= columns:
+                                changes[side, dead, bucket, kind] -= left[part] * here
+                if dead <= columns and not closed and at >= 0:
+                    consumed[side, dead - 1, at] += crossed * amount
 
 
 @njit(cache=True, nogil=True)
@@ -152,6 +183,7 @@ def draw_closings(
     death: Ints,
     grid: Grid,
     by_notional: bool,
+    reach: float,
     changes: Floats,
     consumed: Floats,
 ) -> None:
@@ -170,17 +202,25 @@ def draw_closings(
         last, closed = death_bar(death[birth, side, tier])
         death_column = grid.column_of_bar[last] if last < count else columns
         price = level_price(bars, tiers, birth, side, tier)
-        bucket = bucket_of(price, grid.edges, grid.buckets_per_quote)
-        if bucket < 0 or column >= columns or death_column < 0:
+        low = high = price
+        at = bucket_of(price, grid.edges, grid.buckets_per_quote)
+        first, past = at, at + 1
+        if reach != 1.0:
+            low, high = level_stretch(bars, tiers, birth, side, tier, reach)
+            first, past = buckets_between(low, high, grid)
+        if column >= columns or death_column < 0 or past <= 0:
             continue
-        size = closings.size[i] * (price if by_notional else 1.0)
+        size, amount = closings.size[i], price if by_notional else 1.0
         if death_column > column:
-            changes[side, column + 1, bucket, 0] -= size
-        if death_column < columns:
-            if not closed:
-                consumed[side, death_column, bucket] -= size
-            if death_column > column:
-                changes[side, death_column + 1, bucket, 0] += size
+            for bucket in range(first, past):
+                here = amount
+                if low < high:
+                    here = amount_in(bucket, low, high, by_notional, grid)
+                changes[side, column + 1, bucket, 0] -= size * here
+                if death_column < columns:
+                    changes[side, death_column + 1, bucket, 0] += size * here
+        if at >= 0 and death_column < columns and not closed:
+            consumed[side, death_column, at] -= size * amount
 
 
 @njit(cache=True, nogil=True)

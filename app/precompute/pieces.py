@@ -54,7 +54,7 @@ def compute_piece(book: Book, series: Series, piece: Piece) -> PieceRows:
     low, high = book.price_range()
     _check_size(times.size - 1, (high - low) / series.width, series)
     edges = bucket_edges(low, high, series.width)
-    heatmap = rasterise(book, times, edges)
+    heatmap = rasterise(book, times, edges, between_rungs=True)
     # Columns that begin and end within the data; before them there is no state, after them a guess.
     known = (times[1:] > book.open_time[0]) & (times[1:] <= book.stop)
     cells = _cells(heatmap, known)

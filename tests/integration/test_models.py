@@ -169,7 +169,7 @@ def test_snapshots_answer_what_the_book_would(model):
         bars = store.bars("binance", "BTCUSDT", market.first, market.last)
         book = job.model.build_book(load_market(store, bars, job.model.parameters))
     assert found is not None
-    drawn = rasterise(book, *grid)
+    drawn = rasterise(book, *grid, between_rungs=True)
     assert drawn.active.any()
     assert_allclose(found[1].active, drawn.active, rtol=1e-9, atol=1e-3)
     assert_allclose(found[1].consumed, drawn.consumed, rtol=1e-9, atol=1e-3)
