@@ -65,10 +65,14 @@ def bucket_of(price: float, edges: Floats, buckets_per_quote: float) -> int:
 @njit(cache=True, nogil=True, inline="always")
 def buckets_between(low: float, high: float, grid: Grid) -> tuple[int, int]:
     """Return the first bucket of those that prices lie in, and the one past the last."""
-    bottom, buckets = grid.edges[0], grid.edges.size - 1
-    first = int(max(low - bottom, 0.0) * grid.buckets_per_quote)
-    past = int(max(high - bottom, 0.0) * grid.buckets_per_quote) + 1
-    return first, min(past, buckets)
+    buckets = grid.edges.size - 1
+    bottom, top = grid.edges[0], grid.edges[buckets]
+    # Before the product, which far from narrow edges no whole number holds.
+    if not (high > bottom and low < top):
+        return 0, 0
+    first = int((max(low, bottom) - bottom) * grid.buckets_per_quote)
+    past = int((min(high, top) - bottom) * grid.buckets_per_quote) + 1
+    return min(first, buckets - 1), min(past, buckets)
 
 
 @njit(cache=True, nogil=True, inline="always")

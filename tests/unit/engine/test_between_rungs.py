@@ -87,6 +87,20 @@ def test_maps_of_fixed_leverages_are_the_same():
     )
 
 
+@pytest.mark.parametrize(
+    "edges", [[0.0, 1e-300], [99.0, 99.0 + 1e-6], [0.0, 1e249], [1e10, 2e10], [90.0, 91.0]]
+)
+def test_what_lies_outside_of_odd_edges_is_not_drawn(edges):
+    whole = market([(100, 100, 100, 100)] * 2, [100.0, 200.0])
+    book = build_book(whole, Parameters(profile=LADDER))
+    edges = np.linspace(*edges, 11)
+    active = drawn(book, edges, between_rungs=True).active[:, :, -1]
+    held = book.held[-1]
+    assert (active.sum(axis=1) <= held * (1.0 + 1e-9)).all()
+    assert active.sum() > 0.0 or edges[0] > 200.0 or edges[-1] < 50.0
+    assert_allclose(active, slowly_drawn(book, edges, "size"), rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize("part", [slice(0, 40), slice(30, 31), slice(60, 100)])
 def test_a_part_of_the_prices_is_that_part_of_the_map(part):
     whole = market([(100, 101, 99, 100), (100, 104, 98, 103)] * 4, np.linspace(100, 180, 8))
