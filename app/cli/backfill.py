@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.export import parse_time
 from app.cli.fetch import logged_above
 from app.cli.ingest import output, refuse_simulated
-from app.cli.options import Database, load_settings
+from app.cli.options import Database, Symbol, load_settings, parse_time
 from app.http_client import make_client
 from app.settings import Settings
 
@@ -30,7 +29,7 @@ def backfill(
     exchange: Annotated[
         str, typer.Option(help="Of binance, bybit, okx and hyperliquid, separated by commas.")
     ],
-    symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
+    symbol: Symbol,
     kinds: Annotated[
         str | None,
         typer.Option(

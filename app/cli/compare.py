@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.export import parse_time
-from app.cli.options import Database, load_settings
+from app.cli.options import Database, Exchanges, Symbol, load_settings, parse_names, parse_span
 
 if TYPE_CHECKING:
     from app.comparison import Comparison
 
 
 def compare(
-    symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
+    symbol: Symbol,
     models: Annotated[
         str,
         typer.Option(help="Comma-separated; all unless given, or the default with --coinglass."),
     ] = "",
-    exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
+    exchanges: Exchanges = "",
     start: Annotated[
         str, typer.Option(help="ISO 8601, UTC unless it says so; 7 days before the end if empty.")
     ] = "",
@@ -39,10 +38,7 @@ def compare(
     the last stored scores beside them. That maps agree makes none of them
     right: "liqheat score" measures that.
     """
-    span = [
-        parse_time(name, text) if text else None
-        for name, text in (("--start", start), ("--stop", stop))
-    ]
+    first, last = parse_span(start, stop)
     settings = load_settings(database=database)
 
     from rich.console import Console
@@ -55,8 +51,7 @@ def compare(
 
     theirs = None if coinglass is None else read_coinglass(coinglass.expanduser())
     chosen = known_models(models if models or theirs is None else DEFAULT_MODEL)
-    named = tuple(part.strip().lower() for part in exchanges.split(",") if part.strip())
-    symbol = symbol.strip().upper()
+    named, symbol = parse_names(exchanges), symbol.strip().upper()
     with (
         Store.open(settings.database, read_only=True) as store,
         closing(StoredHeatmaps(store, settings)) as heatmaps,
@@ -69,8 +64,8 @@ def compare(
         if theirs is not None:
             found = compare_coinglass(heatmaps, theirs, symbol, named, chosen, progress)
         else:
-            end = span[1] or heatmaps.extent(symbol, named)[1]
-            begin = span[0] or end - timedelta(days=7)
+            end = last or heatmaps.extent(symbol, named)[1]
+            begin = first or end - timedelta(days=7)
             request = HeatmapRequest(symbol=symbol, exchanges=named, start=begin, stop=end)
             found = compare_models(heatmaps, request, chosen, progress)
     _show(found)

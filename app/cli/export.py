@@ -1,7 +1,6 @@
 """``liqheat export``: a map as a file."""
 
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,19 +8,27 @@ import typer
 
 from app.assumptions import Assumptions
 from app.cli.assuming import assuming
-from app.cli.options import Database, load_settings
+from app.cli.options import (
+    Database,
+    Exchanges,
+    Symbol,
+    load_settings,
+    parse_interval,
+    parse_names,
+    parse_time,
+)
 
 
 @assuming
 def export(
     assumptions: Assumptions,
     out: Annotated[Path, typer.Argument(help="File to write; replaced if it exists.")],
-    symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
+    symbol: Symbol,
     start: Annotated[
         str, typer.Option(help="Moment before the first stamp, ISO 8601; UTC unless it says so.")
     ],
     stop: Annotated[str, typer.Option(help="Moment of the last stamp.")],
-    exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
+    exchanges: Exchanges = "",
     interval: Annotated[str, typer.Option(help="Time between states: 5m, 1h, 1d.")] = "1h",
     bins: Annotated[int, typer.Option(min=1, max=2000, help="Price buckets.")] = 400,
     file_format: Annotated[
@@ -59,7 +66,7 @@ def export(
     step = parse_interval(interval)
     request = HeatmapRequest(
         symbol=symbol.upper(),
-        exchanges=tuple(name.strip().lower() for name in exchanges.split(",") if name.strip()),
+        exchanges=parse_names(exchanges),
         start=parse_time("start", start),
         stop=parse_time("stop", stop),
         buckets=bins,
@@ -77,27 +84,6 @@ def export(
         about = about_map(request, heatmaps.calibrations(request))
         rows = write_map(out, written_as, shown, about)
     console.print(f"Wrote {rows:,} rows to {out}; amounts are modelled.", highlight=False)
-
-
-def parse_time(name: str, text: str) -> datetime:
-    """Return an ISO 8601 time, UTC where it names no zone."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"{name} must be a time like 2026-01-15 or 2026-01-15T12:00, but is {text!r}"
-        ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def parse_interval(text: str) -> timedelta:
-    """Return the length of an interval's name: ``5m``, ``1h``, ``1d``."""
-    from ingest.intervals import MONTH_SECONDS, SECONDS
-
-    lengths = {name: length for name, length in SECONDS.items() if length != MONTH_SECONDS}
-    if text not in lengths:
-        raise ValueError(f"interval must be one of {', '.join(lengths)}, but is {text!r}")
-    return timedelta(seconds=lengths[text])
 
 
 def _is_part_of(database: Path, path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.ingest import output, print_summary, refuse_simulated
-from app.cli.options import Database, load_settings
+from app.cli.options import Database, Symbol, load_settings
 from app.http_client import make_client
 from app.settings import Settings
 
@@ -30,7 +30,7 @@ SOME_FAILED = 1
 
 
 def fetch(
-    symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
+    symbol: Symbol,
     start: Annotated[str, typer.Option(help="First day (UTC), for example 2024-01-01.")],
     stop: Annotated[
         str | None, typer.Option(help="Day after the last one; today unless given.")

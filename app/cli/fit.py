@@ -1,12 +1,21 @@
 """``liqheat fit``: three numbers of the default model, fitted to a stored market."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from app.assumptions import Assumptions
-from app.cli.export import parse_time
-from app.cli.options import Database, load_settings
+from app.cli.options import (
+    Database,
+    Exchanges,
+    ScoredStart,
+    ScoredStop,
+    Symbol,
+    load_settings,
+    open_existing,
+    parse_names,
+    parse_span,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,14 +27,10 @@ if TYPE_CHECKING:
 
 
 def fit(
-    symbol: Annotated[str, typer.Option(help="For example BTCUSDT.")],
-    exchange: Annotated[
-        str, typer.Option(help="Comma-separated; all that are stored unless given.")
-    ] = "",
-    start: Annotated[
-        str, typer.Option(help="ISO 8601, UTC unless it says so; 90 days before the end if empty.")
-    ] = "",
-    stop: Annotated[str, typer.Option(help="Nothing later is used; end of the data.")] = "",
+    symbol: Symbol,
+    exchange: Exchanges = "",
+    start: ScoredStart = "",
+    stop: ScoredStop = "",
     database: Database = None,
 ) -> None:
     """Fit the two-speed model to the liquidations of a stored market.
@@ -36,11 +41,7 @@ def fit(
     data do not say. The default stays what it was. Ctrl-C ends it with
     nothing written.
     """
-    exchanges = [part.strip().lower() for part in exchange.split(",") if part.strip()]
-    span = [
-        parse_time(name, text) if text else None
-        for name, text in (("--start", start), ("--stop", stop))
-    ]
+    exchanges, (first, last) = parse_names(exchange), parse_span(start, stop)
     settings = load_settings(database=database)
 
     from rich.console import Console
@@ -48,17 +49,14 @@ def fit(
     from app.fits import FITTED_MODEL, keep, preset_of
     from app.scores import Scores
     from engine.score import Verdict
-    from ingest.store import Store
 
-    if not settings.database.exists():
-        Store.open(settings.database, read_only=True)  # says that there is none
     assumptions, told = Assumptions(model=FITTED_MODEL), Console(stderr=True)
-    with Store.open(settings.database) as store:
+    with open_existing(settings.database) as store:
         scores = Scores(store, settings.warmup_days)
         failed = 0
         markets = scores.markets(symbol.strip().upper(), exchanges, assumptions)
         for market in markets:
-            period = scores.load(market, span[0], span[1], assumptions)
+            period = scores.load(market, first, last, assumptions)
             found = _fit(period, told)
             title = f"{market.symbol} on {market.exchange}"
             if isinstance(found, Verdict):

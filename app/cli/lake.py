@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import Database, load_settings
+from app.cli.options import Database, Exchanges, load_settings, parse_names
 
 lake = typer.Typer(
     help="Write the database as Parquet files, and rebuild it from them.\n\n"
@@ -23,7 +23,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The lake's folder."
 def export_lake(
     folder: Folder,
     symbol: Annotated[str | None, typer.Option(help="Only this symbol.")] = None,
-    exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
+    exchanges: Exchanges = "",
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace the lake that is in the folder.")
     ] = False,
@@ -61,7 +61,7 @@ def export_lake(
             contents = write_lake(
                 store,
                 folder,
-                exchanges=[name.strip().lower() for name in exchanges.split(",") if name.strip()],
+                exchanges=parse_names(exchanges),
                 symbol=symbol and symbol.upper(),
                 replace=replace,
                 program_version=__version__,

@@ -9,8 +9,15 @@ import typer
 
 from app.assumptions import Assumptions
 from app.cli.assuming import assuming
-from app.cli.export import parse_interval, parse_time
-from app.cli.options import Database, load_settings
+from app.cli.options import (
+    Database,
+    Exchanges,
+    load_settings,
+    open_existing,
+    parse_interval,
+    parse_names,
+    parse_span,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 def precompute(
     assumptions: Assumptions,
     symbol: Annotated[str, typer.Option(help="For example BTCUSDT; all that are stored.")] = "",
-    exchanges: Annotated[str, typer.Option(help="Comma-separated; all that are stored.")] = "",
+    exchanges: Exchanges = "",
     start: Annotated[
         str, typer.Option(help="First day, ISO 8601, UTC; where the data begin.")
     ] = "",
@@ -81,24 +88,24 @@ def precompute(
     from app.precompute.jobs import Job
     from app.precompute.several import markets_of_lake, stored_markets
 
+    first, last = parse_span(start, stop)
     common: dict[str, Any] = {
         "model": assumptions.assumed(),
         "interval": parse_interval(interval),
         "bins": bins,
         "width": bucket_width,
-        "start": parse_time("start", start) if start else None,
-        "stop": parse_time("stop", stop) if stop else None,
+        "start": first,
+        "stop": last,
         "events": events,
         "incremental": incremental,
         "warmup_days": settings.warmup_days,
     }
     _check_span(common["start"], common["stop"], common["interval"])
-    named = [name.strip().lower() for name in exchanges.split(",") if name.strip()]
     with _open(settings, lake) as store:
         stored = stored_markets(store) if lake is None else markets_of_lake(lake)
         where = str(lake or settings.database)
         assumed = common["model"].parameters
-        chosen = choose_markets(stored, symbol.upper(), named, assumed, where)
+        chosen = choose_markets(stored, symbol.upper(), parse_names(exchanges), assumed, where)
         jobs = [Job(market.exchange, market.symbol, **common) for market in chosen]
         if workers is None and lake is None and not scheduler:
             outcomes, failures = _compute_here(store, jobs)
@@ -146,9 +153,7 @@ def _check_span(start: datetime | None, stop: datetime | None, interval: timedel
 def _open(settings: "Settings", lake: Path | None) -> "Store":
     from ingest.store import Store
 
-    if lake is None and not settings.database.exists():
-        return Store.open(settings.database, read_only=True)  # says that there is none
-    return Store.open(settings.database)
+    return open_existing(settings.database) if lake is None else Store.open(settings.database)
 
 
 def _compute_here(store: "Store", jobs: "Sequence[Job]") -> "tuple[list[Outcome], list[Failure]]":

@@ -9,8 +9,16 @@ import typer
 
 from app.assumptions import Assumptions
 from app.cli.assuming import assuming
-from app.cli.export import parse_time
-from app.cli.options import Database, load_settings
+from app.cli.options import (
+    Database,
+    Exchanges,
+    ScoredStart,
+    ScoredStop,
+    load_settings,
+    open_existing,
+    parse_names,
+    parse_span,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,13 +43,9 @@ def score_markets(
     symbol: Annotated[
         str, typer.Option(help="For example BTCUSDT; several are separated by commas.")
     ] = "",
-    exchange: Annotated[
-        str, typer.Option(help="Comma-separated; all that are stored unless given.")
-    ] = "",
-    start: Annotated[
-        str, typer.Option(help="ISO 8601, UTC unless it says so; 90 days before the end if empty.")
-    ] = "",
-    stop: Annotated[str, typer.Option(help="Nothing later is used; end of the data.")] = "",
+    exchange: Exchanges = "",
+    start: ScoredStart = "",
+    stop: ScoredStop = "",
     lines: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE", help="Add each score to this file, a line of JSON."),
@@ -64,14 +68,10 @@ def score_markets(
     """
     if context.invoked_subcommand is not None:
         return
-    symbols = [part.strip().upper() for part in symbol.split(",") if part.strip()]
+    symbols = [name.upper() for name in parse_names(symbol)]
     if not symbols:
         raise ValueError('--symbol must name a market to score, like "BTCUSDT"')
-    exchanges = [part.strip().lower() for part in exchange.split(",") if part.strip()]
-    span = [
-        parse_time(name, text) if text else None
-        for name, text in (("--start", start), ("--stop", stop))
-    ]
+    exchanges, (first, last) = parse_names(exchange), parse_span(start, stop)
     settings = load_settings(database=database)
     if lines is not None:
         lines = _writable(lines.expanduser())
@@ -80,14 +80,11 @@ def score_markets(
 
     from app.score_record import append_line
     from app.scores import Scores
-    from ingest.store import Store
 
-    if not settings.database.exists():
-        Store.open(settings.database, read_only=True)  # says that there is none
-    with Store.open(settings.database) as store:
+    with open_existing(settings.database) as store:
         scores, told = Scores(store, settings.warmup_days), Console(stderr=True)
         periods = [
-            scores.load(market, span[0], span[1], assumptions)
+            scores.load(market, first, last, assumptions)
             for one in symbols
             for market in scores.markets(one, exchanges, assumptions)
         ]
