@@ -18,7 +18,7 @@ from engine.score.evidence import (
     mean_by_time,
     no_verdict,
 )
-from engine.score.sampling import Held, Moments, cells_of
+from engine.score.sampling import Held, Moments, by_cell, cells_of, log_gain
 
 QUESTION = "Knows where open positions lie, beyond how far from the price"
 
@@ -39,8 +39,8 @@ MATCHED_REACH = 0.10
 """Distance from the price within which the matched percentile is taken, as zones are. [-]"""
 
 _REACH = BANDS[-1]
+_CELLS = round(_REACH / CELL)
 _NEAR_CELLS = round(MATCHED_REACH / CELL)
-_FLOOR = 0.05  # share of a density that is spread evenly
 _HOUR = np.timedelta64(1, "h")
 
 
@@ -208,9 +208,9 @@ def score_positions(
             f"{located.near} positions within {MATCHED_REACH:.0%} of the price are too few "
             f"({FEWEST_EVENTS} needed)",
         )
-    amounts, plain = by_cell(held, located.moments), by_cell(geometry, located.moments)
+    amounts, plain = map_cells(held, located.moments), map_cells(geometry, located.moments)
     matched, expected = (matched_percentile(maps, located) for maps in (amounts, plain))
-    gain = log_gain(amounts, located)
+    gain = position_gain(amounts, located)
     over_geometry = _matched_mean(matched - expected, located)
     return OpenPositions(
         positions=located.positions,
@@ -218,7 +218,7 @@ def score_positions(
         days=days,
         outside=located.outside,
         map=_placed(amounts, located, matched, gain),
-        geometry=_placed(plain, located, expected, log_gain(plain, located)),
+        geometry=_placed(plain, located, expected, position_gain(plain, located)),
         ceiling=place(_earlier(observed, located.moments), located),
         over_geometry=over_geometry,
         profile=_profile(amounts, located, matched, gain),
@@ -235,15 +235,14 @@ def locate(observed: ObservedPositions, hours: Moments) -> Located:
     seen, hour = observed.where(recent), hour[recent]
     holder = np.unique(seen.holder, return_inverse=True)[1]
     often = np.bincount(holder)
-    distance = -seen.side * (seen.liquidation_price / hours.price[hour] - 1.0)
-    cell = cells_of(distance, _offsets())
+    side, cell = _places(seen, hours.price[hour])
     inside = cell >= 0
     used, moment = np.unique(hour[inside], return_inverse=True)
     weight = 1.0 / often[holder]
     return Located(
         moments=Moments(hours.time[used], hours.price[used]),
         moment=moment,
-        side=np.where(seen.side == LONG, 0, 1)[inside],
+        side=side[inside],
         cell=cell[inside],
         weight=weight[inside],
         outside=float(1.0 - weight[inside].sum() / max(weight.sum(), 1e-300)),
@@ -253,22 +252,26 @@ def locate(observed: ObservedPositions, hours: Moments) -> Located:
 
 
 def _offsets() -> Floats:
-    return np.asarray(CELL * np.arange(round(_REACH / CELL) + 1))
+    return np.asarray(CELL * np.arange(_CELLS + 1))
 
 
-def by_cell(held: Held, moments: Moments) -> Floats:
+def _places(
+    observed: ObservedPositions, price: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return each position's side, 0 or 1, and its cell counted from the price, -1 out of reach."""
+    distance = -observed.side * (observed.liquidation_price / price - 1.0)
+    return np.where(observed.side == LONG, 0, 1), cells_of(distance, _offsets())
+
+
+def map_cells(held: Held, moments: Moments) -> Floats:
     """Return what cells held at moments, shape (2, m, cells), counted from the price on."""
-    offsets = _offsets()
-    both = np.concatenate((-offsets[:0:-1], offsets))
-    amounts = held(moments, both)
-    cells = offsets.size - 1
-    return np.stack([amounts[0, :, cells - 1 :: -1], amounts[1, :, cells:]])
+    return by_cell(held, moments, CELL, _CELLS)
 
 
 def place(amounts: Floats, located: Located) -> Placed:
     """Return how maps, shape (2, m, cells), place positions."""
     return _placed(
-        amounts, located, matched_percentile(amounts, located), log_gain(amounts, located)
+        amounts, located, matched_percentile(amounts, located), position_gain(amounts, located)
     )
 
 
@@ -277,7 +280,7 @@ def _placed(amounts: Floats, located: Located, matched: Floats, gain: Floats) ->
     return Placed(
         matched=_matched_mean(matched, located),
         over_flat=_mean_of(gain, located.weight, located),
-        over_profile=_mean_of(gain - log_gain(profile, located), located.weight, located),
+        over_profile=_mean_of(gain - position_gain(profile, located), located.weight, located),
     )
 
 
@@ -306,10 +309,10 @@ def shares(amounts: Floats) -> Floats:
     return np.asarray(np.divide(amounts, total, out=even, where=total > 0.0))
 
 
-def log_gain(amounts: Floats, located: Located) -> Floats:
-    """Return ln(density × cells) at each observation, 0 being a flat map, shape (n,). [nats]"""
+def position_gain(amounts: Floats, located: Located) -> Floats:
+    """Return the gain over a flat map at each observation, shape (n,). [nats]"""
     share = shares(amounts)[located.side, located.moment, located.cell]
-    return np.asarray(np.log((1.0 - _FLOOR) * share * amounts.shape[2] + _FLOOR))
+    return log_gain(share * amounts.shape[2])
 
 
 def matched_percentile(amounts: Floats, located: Located) -> Floats:
@@ -353,8 +356,7 @@ def matched_percentile(amounts: Floats, located: Located) -> Floats:
 
 def _earlier(observed: ObservedPositions, moments: Moments) -> Floats:
     """Return the maps that the same users' positions made four hours before, (2, m, cells)."""
-    cells = round(_REACH / CELL)
-    amounts = np.zeros((2, len(moments), cells))
+    amounts = np.zeros((2, len(moments), _CELLS))
     hour = observed.time.astype("datetime64[h]")
     then = (moments.time - EARLIER).astype("datetime64[h]")
     place = np.searchsorted(then, hour)
@@ -362,11 +364,9 @@ def _earlier(observed: ObservedPositions, moments: Moments) -> Floats:
     found[found] = then[place[found]] == hour[found]
     found &= np.isfinite(observed.liquidation_price)
     seen, place = observed.where(found), place[found]
-    distance = -seen.side * (seen.liquidation_price / moments.price[place] - 1.0)
-    cell = cells_of(distance, _offsets())
+    side, cell = _places(seen, moments.price[place])
     inside = cell >= 0
-    at = (np.where(seen.side == LONG, 0, 1)[inside], place[inside], cell[inside])
-    np.add.at(amounts, at, 1.0)
+    np.add.at(amounts, (side[inside], place[inside], cell[inside]), 1.0)
     return amounts
 
 

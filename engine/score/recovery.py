@@ -10,8 +10,8 @@ from engine.score.evidence import Estimate, mean_by_time
 from engine.score.positions import (
     CELL,
     ObservedPositions,
-    by_cell,
     locate,
+    map_cells,
     matched_percentile,
     shares,
 )
@@ -63,9 +63,9 @@ def recover(held: Held, truth: Held, hours: Moments, liquidations: Liquidations)
     ValueError
         If no liquidation lies within reach of the maps.
     """
-    found, true = by_cell(held, hours), by_cell(truth, hours)
+    found, true = map_cells(held, hours), map_cells(truth, hours)
     located = locate(_as_observed(liquidations), hours)
-    matched = matched_percentile(by_cell(held, located.moments), located)
+    matched = matched_percentile(map_cells(held, located.moments), located)
     known = np.isfinite(matched)
     if not known.any():
         raise ValueError("there must be liquidations within reach of the map, but there are none")

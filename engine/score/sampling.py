@@ -12,6 +12,9 @@ from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market, Times
 
+FLOOR = 0.05
+"""Share of a density that is spread evenly, so that no cell is held to be impossible. [-]"""
+
 _MOST_CELLS = 4_000_000  # of a raster in memory, both sides
 _MOST_BUCKETS = 20_000
 
@@ -47,7 +50,7 @@ buckets, shape (k + 1,), to notional, shape (2, k, m). [quote]"""
 
 
 def held_by(book: Book, lasting: timedelta | None = None) -> Held:
-    """Return a function that tells what a book held at moments, by distance from the price.
+    """Return a function that returns what a book held at moments, by distance from the price.
 
     Its amounts are notional [quote]; with ``lasting``, of what should last that much longer.
     """
@@ -55,7 +58,7 @@ def held_by(book: Book, lasting: timedelta | None = None) -> Held:
 
 
 def held_in(draw: Draw) -> Held:
-    """Return a function that tells what any map held at moments, by distance from the price."""
+    """Return a function that returns what any map held at moments, by distance from the price."""
 
     def held(moments: Moments, offsets: Floats) -> Floats:
         found = np.zeros((2, len(moments), offsets.size - 1))
@@ -104,6 +107,36 @@ def _chunks(moments: Moments, offsets: Floats) -> Iterator[slice]:
         count = max(int(np.searchsorted(cells, _MOST_CELLS)), 1)
         yield slice(first, first + count)
         first += count
+
+
+def by_cell(held: Held, moments: Moments, width: float, cells: int) -> Floats:
+    """Return what cells held, counted from the price outwards, longs below and shorts above it.
+
+    Parameters
+    ----------
+    held : callable
+        What a map held.
+    moments : Moments
+        When; m of them.
+    width : float
+        Of a cell, of the price. [-]
+    cells : int
+        How many on each side.
+
+    Returns
+    -------
+    ndarray, shape (2, m, cells)
+    """
+    amounts = held(moments, width * np.arange(-cells, cells + 1, dtype=np.float64))
+    return np.stack([amounts[0, :, cells - 1 :: -1], amounts[1, :, cells:]])
+
+
+def log_gain(density: Floats) -> Floats:
+    """Return the logarithm of densities relative to an even one, `FLOOR` of them spread evenly.
+
+    0 is an even density, ``ln(FLOOR)`` an empty cell. [nats]
+    """
+    return np.asarray(np.log((1.0 - FLOOR) * density + FLOOR))
 
 
 def hours_of(market: Market, warm_up: timedelta) -> Moments:

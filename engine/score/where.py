@@ -20,7 +20,7 @@ from engine.score.evidence import (
     mean_by_time,
     no_verdict,
 )
-from engine.score.sampling import Held, Moments
+from engine.score.sampling import Held, Moments, by_cell, log_gain
 from engine.zones import Zone, find_zones
 
 QUESTION = "Knows better than a uniform guess at which prices of the touched range"
@@ -30,7 +30,6 @@ CELL = 0.0005
 FEWEST_HOURS = 10
 """Fewer hours with liquidations allow no verdict."""
 
-_FLOOR = 0.05  # share of a density that is spread evenly: no cell is held to be impossible
 _REACH = 0.25  # farthest that the price is followed within an hour
 _HOUR = np.timedelta64(1, "h")
 _MINUTE = np.timedelta64(1, "m")
@@ -203,12 +202,12 @@ def score_where(held: Held, geometry: Held, events: Touched) -> Where | Verdict:
     """
     if events.too_few:
         return no_verdict(QUESTION, events.too_few)
-    amounts = by_cell(held, events)
+    amounts = _cells(held, events)
     profile = np.broadcast_to(amounts.mean(axis=1, keepdims=True), amounts.shape)
     gains = {
-        "map": log_gain(amounts, events),
-        "geometry": log_gain(by_cell(geometry, events), events),
-        "profile": log_gain(profile, events),
+        "map": event_gain(amounts, events),
+        "geometry": event_gain(_cells(geometry, events), events),
+        "profile": event_gain(profile, events),
     }
 
     def mean(gain: Floats) -> Estimate:
@@ -230,18 +229,16 @@ def score_where(held: Held, geometry: Held, events: Touched) -> Where | Verdict:
     )
 
 
-def by_cell(held: Held, events: Touched) -> Floats:
+def _cells(held: Held, events: Touched) -> Floats:
     """Return what cells held at the start of each hour, shape (2, m, cells), from the price on."""
-    most = int(events.count.max())
-    amounts = held(events.moments, CELL * np.arange(-most, most + 1, dtype=np.float64))
-    return np.stack([amounts[0, :, most - 1 :: -1], amounts[1, :, most:]])
+    return by_cell(held, events.moments, CELL, int(events.count.max()))
 
 
-def log_gain(amounts: Floats, events: Touched) -> Floats:
-    """Return ln(density × cells) at each event, 0 being a uniform guess, shape (n,). [nats]
+def event_gain(amounts: Floats, events: Touched) -> Floats:
+    """Return the gain over a uniform guess at each event, shape (n,). [nats]
 
-    ``amounts`` is what cells held, shape (2, m, cells); a density over the touched cells is made
-    of it, 5 % of which are spread evenly.
+    ``amounts`` is what cells held, shape (2, m, cells). Its density is taken over the touched
+    cells.
     """
     cells = np.arange(amounts.shape[2])
     inside = np.where(cells < events.count[:, :, None], amounts, 0.0)
@@ -250,7 +247,7 @@ def log_gain(amounts: Floats, events: Touched) -> Floats:
     count = events.count[events.side, events.hour]
     # An empty map is a uniform guess to the last digit: no rounding may make it a worse one.
     density = np.divide(at * count, total, out=np.ones(at.size), where=total > 0.0)
-    return np.asarray(np.log((1.0 - _FLOOR) * density + _FLOOR))
+    return log_gain(density)
 
 
 def hit_rate(

@@ -13,7 +13,7 @@ from engine.models import MODELS
 from engine.score import Liquidations, ObservedPositions
 from engine.score.events import periods_of
 from engine.score.nulls import nulls_of
-from engine.score.positions import by_cell, locate, place
+from engine.score.positions import locate, map_cells, place
 from engine.score.recovery import recover
 from engine.score.sampling import Moments, held_by, held_in, hours_of
 from engine.score.when import gain_over
@@ -69,7 +69,7 @@ class World:
         return next(nulls_of(self.market, MODELS[model].parameters)).build_book()
 
     def matched(self, held):
-        return place(by_cell(held, self.located.moments), self.located).matched.value
+        return place(map_cells(held, self.located.moments), self.located).matched.value
 
 
 @pytest.fixture(scope="module", params=SEEDS)

@@ -6,8 +6,8 @@ from engine.score.evidence import Verdict
 from engine.score.positions import (
     Located,
     OpenPositions,
-    by_cell,
     locate,
+    map_cells,
     matched_percentile,
     place,
     score_positions,
@@ -172,7 +172,7 @@ def test_a_map_that_only_falls_off_with_distance_has_the_percentile_of_chance(ob
 
 
 def by_cell_of(held, observed):
-    return by_cell(held, locate(observed, HOURS).moments)
+    return map_cells(held, locate(observed, HOURS).moments)
 
 
 def test_a_map_that_follows_the_number_of_positions_has_the_percentile_of_chance():

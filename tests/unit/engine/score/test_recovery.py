@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.score import recover
-from engine.score.positions import by_cell
+from engine.score.positions import map_cells
 from engine.score.sampling import Moments
 from tests.scored import at, liquidations
 
@@ -44,7 +44,7 @@ def test_the_truth_is_found_entirely(real):
 def test_a_map_that_is_5_percent_off_is_5_percent_away(real):
     found = recover(farther, at_band, HOURS, real)
     # But for the thousandth that lies everywhere.
-    held, true = by_cell(farther, HOURS), by_cell(at_band, HOURS)
+    held, true = map_cells(farther, HOURS), map_cells(at_band, HOURS)
     moved = held[0].argmax(axis=1) - true[0].argmax(axis=1)
     assert np.all(np.abs(moved * 0.0025 - 0.05) < 0.003)
     assert found.distance == pytest.approx(0.05, rel=0.1)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import engine.score.sampling
 from engine.models import MODELS
-from engine.score.sampling import Moments, cells_of, held_by, held_in, hours_of
+from engine.score.sampling import Moments, by_cell, cells_of, held_by, held_in, hours_of, log_gain
 from tests.markets import market
 from tests.scored import at, walk
 
@@ -91,3 +91,19 @@ def test_hours_begin_after_the_warm_up_and_have_the_last_close():
     found = hours_of(market(candles, [100.0] * 36), timedelta(hours=2))
     assert_array_equal(found.time, [at(2), at(3)])
     assert_allclose(found.price, [100.23, 100.35])
+
+
+def test_cells_are_counted_from_the_price_outwards():
+    def held(moments, offsets):
+        # Both sides hold, in each cell, the distance of its middle from the price.
+        middle = (offsets[:-1] + offsets[1:]) / 2.0
+        return np.broadcast_to(middle, (2, len(moments), middle.size))
+
+    moments = Moments(np.array(["2026-01-01"], "datetime64[us]"), np.array([100.0]))
+    longs, shorts = by_cell(held, moments, 0.01, 3)
+    assert_allclose(longs, [[-0.005, -0.015, -0.025]])
+    assert_allclose(shorts, [[0.005, 0.015, 0.025]])
+
+
+def test_an_even_density_gains_nothing_and_an_empty_cell_is_not_impossible():
+    assert_allclose(log_gain(np.array([1.0, 0.0])), [0.0, np.log(0.05)], atol=1e-15)

@@ -9,8 +9,8 @@ from engine.score.evidence import Verdict
 from engine.score.where import (
     HitRate,
     Where,
+    event_gain,
     hit_rate,
-    log_gain,
     score_where,
     touched,
 )
@@ -92,24 +92,26 @@ def test_a_density_is_compared_with_an_even_one(falls):
     amounts[0, 0, 0] = 1.0
     amounts[0, 0, 25] = 100.0  # not touched: it counts for nothing
     # .95 × 3 / 4 + .05 / 20 against 1 / 20.
-    assert log_gain(amounts, found)[0] == pytest.approx(np.log((0.95 * 0.75 + 0.0025) * 20))
+    assert event_gain(amounts, found)[0] == pytest.approx(np.log((0.95 * 0.75 + 0.0025) * 20))
 
 
 def test_a_map_that_holds_nothing_there_is_a_uniform_guess(falls):
-    assert log_gain(np.zeros((2, 1, 20)), events(falls, 99.5, hours=range(1)))[0] == 0.0
+    assert event_gain(np.zeros((2, 1, 20)), events(falls, 99.5, hours=range(1)))[0] == 0.0
 
 
 @pytest.mark.parametrize("cells", [20, 49])  # 49 * (1 / 49) is less than 1
 def test_an_empty_map_is_not_said_to_be_worse_than_a_uniform_guess(falls, cells):
     found = events(falls, 99.52)
     found = replace(found, count=np.full_like(found.count, cells))
-    assert_array_equal(log_gain(np.zeros((2, HOURS, cells)), found), 0.0)
+    assert_array_equal(event_gain(np.zeros((2, HOURS, cells)), found), 0.0)
 
 
 def test_a_cell_without_anything_costs_no_more_than_the_floor(falls):
     amounts = np.zeros((2, 1, 20))
     amounts[0, 0, 0] = 1.0
-    assert log_gain(amounts, events(falls, 99.5, hours=range(1)))[0] == pytest.approx(np.log(0.05))
+    assert event_gain(amounts, events(falls, 99.5, hours=range(1)))[0] == pytest.approx(
+        np.log(0.05)
+    )
 
 
 def test_a_map_that_knows_the_place_is_found(falls):
