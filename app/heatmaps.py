@@ -37,6 +37,7 @@ from engine.score import Calibration, Calibrations, Verdict
 from engine.summary import KeyFigures
 from ingest.coverage import MarketCoverage
 from ingest.liquidations import largest_liquidations
+from ingest.scores import last_scored
 from ingest.store import Store
 
 _VIEWS_BYTES = 300_000_000
@@ -64,8 +65,8 @@ class Heatmaps(Protocol):
         """Return start of the first and end of the last stored bar; raise ``NoData``."""
         ...
 
-    def fitted(self, symbol: str) -> dict[str, Any] | None:
-        """Return the assumptions of the symbol's newest fit, None if there is none."""
+    def fitted(self, symbol: str, exchanges: Sequence[str]) -> dict[str, Any] | None:
+        """Return the assumptions of the newest fit to one of the exchanges, None without one."""
         ...
 
 
@@ -164,10 +165,19 @@ class StoredHeatmaps:
         skill = skill_badge(self._store, view.symbol, view.exchanges, request)
         return replace(view, skill=skill)
 
-    def fitted(self, symbol: str) -> dict[str, Any] | None:
-        """Return the assumptions of the symbol's newest fit, None if there is none."""
-        fits = fitted_presets(self._store, symbol)
-        return dict(fits[0].assumptions) if fits else None
+    def fitted(self, symbol: str, exchanges: Sequence[str]) -> dict[str, Any] | None:
+        """Return the assumptions of the newest fit to one of the exchanges, None without one.
+
+        No exchanges are all of them. A map of several has one set of assumptions for all.
+        """
+        for fit in fitted_presets(self._store, symbol):
+            if not exchanges or fit.exchange in exchanges:
+                return dict(fit.assumptions)
+        return None
+
+    def last_scored(self, symbol: str) -> datetime | None:
+        """Return when the symbol's newest score was made, None if it has none. [UTC]"""
+        return last_scored(self._store, symbol)
 
     def price_range(self, request: HeatmapRequest) -> tuple[float, float]:
         """Return lowest and highest price of any level that a request's books hold. [quote]"""

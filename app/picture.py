@@ -31,6 +31,7 @@ from components.position_traces import largest_positions
 from components.presets import FITTED_PRESET, PRESETS
 from components.provenance import provenance
 from components.scales import colour_scale
+from components.theme import exchange_name
 from components.view import HeatmapView
 
 logger = logging.getLogger(__name__)
@@ -98,13 +99,14 @@ def heatmap_request(heatmaps: Heatmaps, state: PageState) -> HeatmapRequest:
         start, stop = _zoomed_time(state.zoom.start, state.zoom.stop, extent)
         low, high = _zoomed_price(state.zoom.low, state.zoom.high)
     columns, buckets = COMPACT_GRID if state.compact else GRID
+    exchanges = _stored(state.exchanges, heatmaps.exchanges(state.symbol))
     return HeatmapRequest(
         symbol=state.symbol,
         start=start,
         stop=stop,
-        exchanges=_stored(state.exchanges, heatmaps.exchanges(state.symbol)),
+        exchanges=exchanges,
         lasting=PRESETS[state.preset].lasting,
-        **_assumptions(heatmaps, state),
+        **_assumptions(heatmaps, state, exchanges),
         columns=columns,
         step=None,
         buckets=buckets,
@@ -117,13 +119,16 @@ def _extent(heatmaps: Heatmaps, state: PageState) -> tuple[datetime, datetime]:
     return heatmaps.extent(state.symbol, assumed=state.assumed().parameters)
 
 
-def _assumptions(heatmaps: Heatmaps, state: PageState) -> dict[str, Any]:
+def _assumptions(
+    heatmaps: Heatmaps, state: PageState, exchanges: tuple[str, ...]
+) -> dict[str, Any]:
     if state.preset != FITTED_PRESET:
         return state.assumptions()
-    fitted = heatmaps.fitted(state.symbol)
+    fitted = heatmaps.fitted(state.symbol, exchanges)
     if fitted is None:
+        on = " on " + " or ".join(map(exchange_name, exchanges)) if exchanges else ""
         raise NoData(
-            f"Nothing was fitted to {state.symbol} yet. Stop the server and run "
+            f"Nothing was fitted to {state.symbol}{on} yet. Stop the server and run "
             f'"liqheat fit --symbol {state.symbol}", or choose another preset.'
         )
     return fitted

@@ -166,7 +166,8 @@ def badge(record: ScoreRecord | None) -> str:
     gain = record.when.strongest.both
     return (
         f"{question}: {record.when.verdict.answer}, {in_short(gain)}, "
-        f"{record.when.periods:,} bars of {length_name(record.when.length)}"
+        f"{record.when.periods:,} bars of {length_name(record.when.length)} "
+        f"to {record.stop:%Y-%m-%d}"
     )
 
 

@@ -178,6 +178,8 @@ def _check_follows(book: LevelBook, market: Market) -> None:
         raise ValueError(
             f"bars must start at {book.stop} or later, but start at {market.open_time[0]}"
         )
+    if book.parameters.needs_funding and market.funding is None:
+        raise ValueError(f"no funding rates are known of {market.symbol} on {market.exchange}")
     tiers = tiers_of(market.margin, book.parameters, book.interval)
     if not all(np.array_equal(new, old) for new, old in zip(tiers, book.tiers, strict=True)):
         raise ValueError("margin rules have changed since the book was built; build it anew")

@@ -62,6 +62,15 @@ def stored_scores(store: Store, symbol: str, assumptions: str) -> list[StoredSco
     return [_from_row(dict(zip(names, row, strict=True))) for row in rows]
 
 
+def last_scored(store: Store, symbol: str) -> datetime | None:
+    """Return when the symbol's newest score was made, None if it has none. [UTC]"""
+    with store.cursor() as cursor:
+        (found,) = cursor.execute(
+            "SELECT max(scored_at) FROM scores WHERE symbol = $symbol", {"symbol": symbol}
+        ).fetchone() or (None,)
+    return found.replace(tzinfo=UTC) if found is not None else None
+
+
 def _from_row(row: dict[str, Any]) -> StoredScore:
     times = {name: row[name].replace(tzinfo=UTC) for name in ("start", "stop", "scored_at")}
     return StoredScore(**row | times)

@@ -90,7 +90,9 @@ def compare_router(heatmaps: StoredHeatmaps, answers: Answers) -> APIRouter:
         def find() -> Answer:
             return _compare(heatmaps, query)
 
-        return await answers.reply(request, query, heatmaps.watermark(query.symbol), find)
+        # Scores are kept while the data stay as they are.
+        state = f"{heatmaps.watermark(query.symbol)} {heatmaps.last_scored(query.symbol)}"
+        return await answers.reply(request, query, state, find)
 
     return router
 

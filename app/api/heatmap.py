@@ -1,6 +1,6 @@
 """The map over time: page by page with its flows, or as one matrix."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from app.api.parameters import HeatmapQuery
 from app.heatmaps import StoredHeatmaps
 from app.request import MOST_COLUMNS, HeatmapRequest
 from app.views import Maps
-from engine.heatmap import Heatmap
+from engine.heatmap import Heatmap, combine
 from engine.snapshots import SIDE_NAMES
 from ingest.columns import Arrays
 
@@ -85,6 +85,10 @@ class Matrix(BaseModel):
         description="[price][time]: modelled notional that the price crossed in the column; meta's "
         "calibration says how it compares with what feeds report"
     )
+    calibrated_values: list[list[float]] | None = Field(
+        default=None, description="values as the exchanges' feeds would report them, if calibrated"
+    )
+    calibrated_consumed: list[list[float]] | None = None
     exchanges: dict[str, list[list[float]]] | None = Field(
         default=None, description="each exchange's part of the values, where asked for"
     )
@@ -179,6 +183,9 @@ def _document(request: HeatmapRequest, maps: Maps, query: HeatmapQuery) -> dict[
         "consumed": _of_sides(whole.consumed, query),
         "meta": meta(request, maps, whole),
     }
+    if (calibrated := _calibrated(maps, maps.parts)) is not None:
+        document["calibrated_values"] = _of_sides(calibrated.active, query)
+        document["calibrated_consumed"] = _of_sides(calibrated.consumed, query)
     if query.breakdown == "exchange":
         document["exchanges"] = {
             exchange: _of_sides(part.active, query) for exchange, part in maps.parts.items()
@@ -197,10 +204,13 @@ def _sides(query: HeatmapQuery) -> list[int]:
 
 def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
     whole = maps.whole
-    levels = _levels(whole, query, _calibrated(maps))
+    levels = _levels(whole, query, _calibrated(maps, maps.parts))
     parts = {}
     if query.breakdown == "exchange":
-        parts = {exchange: _levels(part, query) for exchange, part in maps.parts.items()}
+        parts = {
+            exchange: _levels(part, query, _calibrated(maps, {exchange: part}))
+            for exchange, part in maps.parts.items()
+        }
     for column, time in enumerate(iso_times(whole.times[1:])):
         snapshot = {
             "timestamp": time,
@@ -217,26 +227,22 @@ def _snapshots(maps: Maps, query: HeatmapQuery) -> Iterator[dict[str, Any]]:
         yield snapshot
 
 
-def _calibrated(maps: Maps) -> Heatmap | None:
-    """Return the whole map as the feeds would report it, None where it isn't calibrated."""
+def _calibrated(maps: Maps, parts: Mapping[str, Heatmap]) -> Heatmap | None:
+    """Return exchanges' maps as their feeds would report them, None where that isn't known."""
     active, consumed = (
-        maps.calibrations.scaled({name: getattr(part, layer) for name, part in maps.parts.items()})
+        maps.calibrations.scaled({name: getattr(part, layer) for name, part in parts.items()})
         for layer in ("active", "consumed")
     )
     if active is None or consumed is None:
         return None
-    return replace(maps.whole, active=active, consumed=consumed)
+    return replace(combine(list(parts.values())), active=active, consumed=consumed)
 
 
 def _levels(
     heatmap: Heatmap, query: HeatmapQuery, calibrated: Heatmap | None = None
 ) -> Iterator[list[dict[str, float]]]:
     """Yield the buckets that hold anything, column by column."""
-    names, cells = _layers(heatmap, query)
-    if calibrated is not None:
-        reported, amounts = _layers(calibrated, query)
-        names += [f"calibrated_{name}" for name in reported]
-        cells = np.concatenate([cells, amounts])
+    names, cells = _layers(heatmap, calibrated, query)
     prices = bucket_middles(heatmap.edges).tolist()
     for column in range(cells.shape[2]):
         held = np.flatnonzero(cells[:, :, column].any(axis=0))
@@ -247,27 +253,39 @@ def _levels(
         ]
 
 
-def _layers(heatmap: Heatmap, query: HeatmapQuery) -> tuple[list[str], np.ndarray]:
+def _layers(
+    heatmap: Heatmap, calibrated: Heatmap | None, query: HeatmapQuery
+) -> tuple[list[str], np.ndarray]:
     """Return names of sides' layers, and their cells, shape (layers, buckets, columns)."""
     sides = _sides(query)
     names = [f"{SIDE_NAMES[side]}_{layer}" for layer in _LAYERS for side in sides]
-    cells = np.concatenate([heatmap.active[sides], heatmap.consumed[sides]])
-    return names, rounded(cells, query.measure)
+    cells = [heatmap.active[sides], heatmap.consumed[sides]]
+    if calibrated is not None:
+        names += [f"calibrated_{name}" for name in names]
+        cells += [calibrated.active[sides], calibrated.consumed[sides]]
+    return names, rounded(np.concatenate(cells), query.measure)
 
 
 def _rows(maps: Maps, query: HeatmapQuery) -> Arrays:
     """Return a row for each time, exchange where asked for, and bucket that holds anything."""
     if query.breakdown == "none":
-        return _rows_of(maps.whole, query)
-    parts = [
-        {"exchange": np.full(rows["price"].size, exchange), **rows}
-        for exchange, rows in ((name, _rows_of(part, query)) for name, part in maps.parts.items())
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return _rows_of(maps.whole, _calibrated(maps, maps.parts), query)
+    parts = []
+    for exchange, part in maps.parts.items():
+        rows = _rows_of(part, _calibrated(maps, {exchange: part}), query)
+        parts.append({"exchange": np.full(rows["price"].size, exchange), **rows})
+    # Exchanges that aren't calibrated have none of those columns.
+    names = max(parts, key=len)
+    return {
+        name: np.concatenate(
+            [part.get(name, np.full(part["price"].size, np.nan)) for part in parts]
+        )
+        for name in names
+    }
 
 
-def _rows_of(heatmap: Heatmap, query: HeatmapQuery) -> Arrays:
-    names, cells = _layers(heatmap, query)
+def _rows_of(heatmap: Heatmap, calibrated: Heatmap | None, query: HeatmapQuery) -> Arrays:
+    names, cells = _layers(heatmap, calibrated, query)
     column, bucket = np.nonzero(cells.any(axis=0).T)
     return {
         "timestamp": heatmap.times[column + 1],

@@ -8,6 +8,7 @@ import numpy as np
 from engine.kernels import Floats
 from engine.score.events import Periods
 from engine.score.evidence import (
+    NOTHING_CROSSED,
     Estimate,
     Verdict,
     judge,
@@ -66,6 +67,8 @@ def score_amount(
     """
     if periods.too_few:
         return no_verdict(QUESTION, periods.too_few)
+    if not crossed.any():
+        return no_verdict(QUESTION, NOTHING_CROSSED)
     likely = log_likelihood(crossed, periods)
     faded = [(name, log_likelihood(other, periods)) for name, other in fading]
     # The best counts on each side; the name is of the best on both.

@@ -15,6 +15,8 @@ RESAMPLES = 1000
 """Drawn for an interval."""
 FEWEST_EVENTS = 30
 """Fewer events allow no verdict."""
+NOTHING_CROSSED = "the price crossed no level of the map"
+"""Why a map whose levels the price never reached gets no verdict."""
 
 _FEWEST_DAYS = 10  # fewer can't be drawn from; hours are drawn instead
 

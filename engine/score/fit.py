@@ -14,7 +14,7 @@ from engine.parameters import Parameters
 from engine.profiles import TurningLadder
 from engine.score.amount import deviance, log_likelihood
 from engine.score.events import Liquidations, Periods, periods_of
-from engine.score.evidence import Verdict, no_verdict, resampled
+from engine.score.evidence import FEWEST_EVENTS, Verdict, no_verdict, resampled
 
 TOPS = (50.0, 75.0, 100.0, 150.0)
 """Highest leverages of the ladder. [-]"""
@@ -119,6 +119,11 @@ def fit(
     if len(periods) < FEWEST_PERIODS:
         return no_verdict(
             "Fits this market", f"{len(periods)} periods are too few ({FEWEST_PERIODS} needed)"
+        )
+    if periods.events < FEWEST_EVENTS:
+        return no_verdict(
+            "Fits this market",
+            f"{periods.events} liquidations are too few ({FEWEST_EVENTS} needed)",
         )
     grid = list(product(_tops(market, base.profile), SLOW_SHARES, SPEED_RATIOS))
     costs = np.empty((len(grid), len(periods)))

@@ -9,6 +9,7 @@ import numpy as np
 from engine.kernels import Floats
 from engine.score.events import Periods
 from engine.score.evidence import (
+    NOTHING_CROSSED,
     Estimate,
     Verdict,
     interval,
@@ -90,6 +91,8 @@ def score_when(
     """
     if periods.too_few:
         return no_verdict(QUESTION, periods.too_few)
+    if not crossed.any():
+        return no_verdict(QUESTION, NOTHING_CROSSED)
     over = {
         kind: gain_over(crossed, periods, *_hardest(crossed, periods, maps))
         for kind, maps in nulls.items()

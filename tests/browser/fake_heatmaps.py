@@ -56,7 +56,7 @@ class FakeHeatmaps:
             raise NoData(f'No data for {symbol} yet. Load some with "liqheat ingest PATH".')
         return START, STOP
 
-    def fitted(self, symbol):
+    def fitted(self, symbol, exchanges):
         return None
 
     def view(self, request: HeatmapRequest) -> HeatmapView:

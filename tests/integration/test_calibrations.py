@@ -1,5 +1,7 @@
 """Modelled amounts beside what feeds report: per market, feed and side, from what is stored."""
 
+import csv
+import io
 from datetime import timedelta
 
 import numpy as np
@@ -150,6 +152,22 @@ def test_pages_and_answers_carry_calibrated_amounts(store, calibrated, tmp_path)
         assert level["calibrated_long_density"] == pytest.approx(
             found.long.value * level["long_density"], abs=0.01
         )
+        cells = get(client, "heatmap", price_bins=50)
+        assert sum(map(sum, cells["calibrated_values"])) == pytest.approx(
+            sum(
+                found.long.value * level.get("long_density", 0.0)
+                + found.short.value * level.get("short_density", 0.0)
+                for snapshot in get(client, "heatmap-timeseries", limit=1000, price_bins=50)["data"]
+                for level in snapshot["levels"]
+            ),
+            rel=1e-4,
+        )
+        for breakdown in ("none", "exchange"):
+            rows = get_csv(client, "heatmap-timeseries", limit=3, breakdown=breakdown)
+            row = max(rows, key=lambda row: float(row["long_density"]))
+            assert float(row["calibrated_long_density"]) == pytest.approx(
+                found.long.value * float(row["long_density"]), abs=0.01
+            )
         bucket = max(get(client, "map")["data"], key=lambda bucket: sum(bucket["short"].values()))
         assert bucket["calibrated_short"] == pytest.approx(
             found.short.value * sum(bucket["short"].values()), abs=0.05
@@ -169,8 +187,19 @@ def test_answers_without_a_calibration_say_why(store, tmp_path):
     assert "calibrated_long_density" not in answer["data"][-1]["levels"][0]
 
 
+def get_csv(client, route, **asked):
+    text = answer_of(client, route, format="csv", **asked).text
+    return list(csv.DictReader(io.StringIO(text)))
+
+
 def get(client, route, **asked):
-    times = {"start_time": (STOP - timedelta(days=1)).isoformat()} if "limit" in asked else {}
+    return answer_of(client, route, **asked).json()
+
+
+def answer_of(client, route, **asked):
+    times = {}
+    if route.startswith("heatmap"):
+        times = {"start_time": (STOP - timedelta(days=1)).isoformat()}
     answer = client.get(f"/liquidations/{route}", params={"symbol": "BTCUSDT"} | asked | times)
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    return answer

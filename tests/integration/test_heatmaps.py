@@ -20,7 +20,7 @@ from app.stored_book import build_stored
 from ingest.coverage import MarketCoverage
 from tests.stores import START, STEP, add_market, memory_store, times
 
-NOW = datetime(2026, 1, 3, tzinfo=UTC)
+NOW, LATER = datetime(2026, 1, 3, tzinfo=UTC), datetime(2026, 1, 4, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -452,9 +452,14 @@ def test_the_fitted_preset_assumes_what_was_fitted_to_the_market(store, heatmaps
     with pytest.raises(NoData, match='"liqheat fit --symbol BTCUSDT"'):
         heatmap_request(heatmaps, state)
     fitted = {"model": "two-speed", "profile": "turning:100", "slow_of_turnover": 0.01}
+    other = {"model": "two-speed", "profile": "turning:75"}
     keep(
         store,
         FittedPreset("binance", "BTCUSDT", "Fitted (2026-01-01, n 300)", fitted, {}, NOW),
     )
     assert heatmap_request(heatmaps, state).changes() == fitted
     assert isinstance(draw(heatmaps, state), Picture)
+    keep(store, FittedPreset("bybit", "BTCUSDT", "Fitted (2026-01-02, n 300)", other, {}, LATER))
+    for exchange, expected in (("binance", fitted), ("bybit", other)):
+        shown = state.model_copy(update={"exchanges": (exchange,)})
+        assert heatmap_request(heatmaps, shown).changes() == expected

@@ -240,7 +240,7 @@ def test_the_last_score_is_kept_and_told_in_one_line(tmp_path):
         assert Scores(store, 30).last("BTCUSDT", (), TURNOVER) == [record]
         told = skill_badge(store, "BTCUSDT", ["binance"], TURNOVER)
         assert told.startswith("knows more than where price and volume were: yes, +.")
-        assert told.endswith(f"{record.when.periods:,} bars of 4 h")
+        assert told.endswith(f"{record.when.periods:,} bars of 4 h to {record.stop:%Y-%m-%d}")
         assert skill_badge(store, "BTCUSDT", [], TURNOVER) == f"binance: {told}"
         other = Assumptions(model="turnover", turnover=0.5)
         assert skill_badge(store, "BTCUSDT", [], other) == "not measured on your data"

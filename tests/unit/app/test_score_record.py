@@ -80,9 +80,9 @@ def test_the_badge_says_what_is_known_in_one_line():
     assert badge(None) == badge(record()) == NOT_MEASURED
     question = "knows more than where price and volume were"
     said = badge(record(when=when(0.32, 0.12)))
-    assert said == f"{question}: yes, +.32 [+.20, +.44], 1,392 bars of 4 h"
+    assert said == f"{question}: yes, +.32 [+.20, +.44], 1,392 bars of 4 h to 2026-01-31"
     said = badge(record(when=when(0.01, answer="not shown")))
-    assert said == f"{question}: not shown, +.01 [−.09, +.11], 1,392 bars of 4 h"
+    assert said == f"{question}: not shown, +.01 [−.09, +.11], 1,392 bars of 4 h to 2026-01-31"
     few = Verdict("no verdict", "Knows more: no verdict, 3 liquidations are too few (30 needed).")
     said = badge(record(when=few))
     assert said == f"{question}: no verdict, 3 liquidations are too few (30 needed)"

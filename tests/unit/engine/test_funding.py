@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from engine.book import build_book
+from engine.growth import GrowingBook
 from engine.heatmap import rasterise
 from engine.kernels import ALIVE
 from engine.models import find_model
@@ -139,3 +140,8 @@ def test_rates_that_are_not_known_are_asked_for():
     whole = replace(flat(2, [0.0, 0.0]), funding=None)
     with pytest.raises(ValueError, match="no funding rates are known of BTCUSDT on binance"):
         find_model("funding-adjusted").build_book(whole)
+    growing = GrowingBook(find_model("funding-adjusted").build_book(flat(2, [0.0, 0.0])))
+    later = replace(whole, open_time=whole.open_time + 2 * np.timedelta64(whole.interval))
+    with pytest.raises(ValueError, match="no funding rates are known of BTCUSDT on binance"):
+        growing.append(later)
+    assert len(growing.book) == 2

@@ -101,6 +101,16 @@ def test_too_few_periods_fit_nothing(market, low_ladder):
     assert "too few (200 needed)" in found.words
 
 
+def test_too_few_liquidations_fit_nothing(market, low_ladder):
+    few = replace(
+        low_ladder,
+        **{name: getattr(low_ladder, name)[-29:] for name in ("time", "side", "price", "notional")},
+    )
+    found = fit(market, few, BASE)
+    assert isinstance(found, Verdict)
+    assert "liquidations are too few (30 needed)" in found.words
+
+
 def test_models_of_another_family_are_rejected(market, low_ladder):
     with pytest.raises(ValueError, match="two speeds on a turning ladder"):
         fit(market, low_ladder, MODELS["turnover"].parameters)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from engine.models import MODELS
+from engine.profiles import parse_profile
 from engine.score import Calibration, Liquidations, Scorecard, Verdict, score
 from engine.score.amount import Amount
 from engine.score.positions import OpenPositions
@@ -95,6 +96,15 @@ def test_liquidations_at_other_times_show_nothing(market, liquidations):
     card = score(market, MODEL, late)
     assert card.when.verdict.answer == "not shown"
     assert card.amount.verdict.answer == "not shown"
+
+
+def test_a_map_that_the_price_never_reached_has_no_verdict(market, liquidations):
+    near = replace(MODEL, parameters=replace(MODEL.parameters, profile=parse_profile("1.1:1")))
+    card = score(market, near, liquidations)
+    for found in (card.when, card.amount):
+        assert isinstance(found, Verdict)
+        assert found.answer == "no verdict"
+        assert "the price crossed no level of the map" in found.words
 
 
 def test_a_new_market_has_no_verdict_anywhere(market, liquidations, observed):
