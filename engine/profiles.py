@@ -149,6 +149,10 @@ def _profile(name: str, weights: dict[float, float]) -> LeverageProfile:
     return LeverageProfile(name, tuple(lev for lev, _ in ordered), tuple(w for _, w in ordered))
 
 
+MOST_LEVERAGES = 150
+"""Of a custom profile: each is a level a bar, so that an endless list would fill the memory."""
+_LONGEST = 30 * MOST_LEVERAGES  # characters
+
 _WIDE = (2, 3, 4, 5, 7, 10, 15, 20, 25, 33, 50, 75, 100, 125)
 
 PROFILES: dict[str, Profile] = {
@@ -176,12 +180,17 @@ def parse_profile(text: str) -> Profile:
     Raises
     ------
     ValueError
-        If the text is neither a known name nor such a list.
+        If the text is neither a known name nor such a list of at most 150 leverages.
     """
     if text in PROFILES:
         return PROFILES[text]
     if text.startswith("turning:"):
         return _parse_ladder(text)
+    if text.count(",") >= MOST_LEVERAGES or len(text) > _LONGEST:
+        raise ValueError(
+            f"a leverage profile has at most {MOST_LEVERAGES} leverages, but has "
+            f"{text.count(',') + 1:,} in {len(text):,} characters"
+        )
     weights: dict[float, float] = {}
     try:
         for part in text.replace("x", "").split(","):

@@ -33,6 +33,19 @@ def test_what_is_no_profile_is_refused(text):
         parse_profile(text)
 
 
+@pytest.mark.parametrize(
+    "text", [",".join(f"{1 + k / 100}:1" for k in range(151)), "10:1" + 5000 * "0"]
+)
+def test_an_endless_profile_is_refused_without_repeating_it(text):
+    with pytest.raises(ValueError, match="has at most 150 leverages, but has") as refused:
+        parse_profile(text)
+    assert len(str(refused.value)) < 100
+
+
+def test_a_profile_of_the_most_leverages_is_one():
+    assert len(parse_profile(",".join(f"{1 + k / 10}:1" for k in range(150))).leverage) == 150
+
+
 def test_exchange_below_all_leverages_is_refused():
     with pytest.raises(ValueError, match="nothing at or below the exchange's 20x"):
         PROFILES["hot"].up_to(20)
