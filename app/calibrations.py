@@ -10,6 +10,7 @@ import numpy as np
 
 from app.assumptions import Assumptions
 from app.cache import Memory, nbytes
+from app.score_data import recorded_days
 from app.score_record import assumptions_key
 from app.scores import score_version
 from app.stored_book import StoredBook
@@ -108,7 +109,7 @@ class Calibrator:
             start, sums = rows["start"], np.stack([rows["long"], rows["short"]])
             if self._simulated:
                 return _whole(start, sums)
-            recorded = _recorded(start)
+            recorded = recorded_days(start)
             return _Days(start[recorded], sums[:, recorded])
 
         return self._reported.get(
@@ -152,15 +153,6 @@ def from_json(text: str) -> Calibration | Verdict:
         start=np.datetime64(fields["start"]),
         stop=np.datetime64(fields["stop"]),
     )
-
-
-def _recorded(start: Times) -> Any:
-    """Return which of the days with liquidations were recorded from end to end.
-
-    Those between two others: a feed may have begun or ended in the midst of any other.
-    """
-    day = np.timedelta64(1, "D")
-    return np.isin(start - day, start) & np.isin(start + day, start)
 
 
 def _whole(start: Times, sums: Floats) -> _Days:

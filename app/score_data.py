@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.errors import NoData
 from app.history import mapped_from
@@ -26,7 +27,7 @@ _DEFAULT = MODELS[DEFAULT_MODEL].parameters
 OBSERVED_ON = "hyperliquid"
 """Exchange that shows everybody's positions."""
 
-_GAP = np.timedelta64(1, "D")  # without liquidations for so long, a feed was not recorded
+_DAY = np.timedelta64(1, "D")
 _HOUR = np.timedelta64(1, "h")
 
 
@@ -125,13 +126,12 @@ def load_liquidations(
 ) -> Liquidations:
     """Return a market's stored liquidations of a period, at the prices that triggered them.
 
-    A day without any is taken as one in which the feed was not recorded, so that a night off does
-    not count as a quiet one. The simulated market's record is complete.
+    What was recorded, `recorded_spans` says. The simulated market's record is complete.
     """
     rows = store.liquidations(market.exchange, market.symbol, start, stop)
     first, last = (np.datetime64(naive(time), "us") for time in (start, stop))
     whole = np.array([[first, last]])
-    spans = whole if store.is_simulated() else _recorded(rows["time"])
+    spans = whole if store.is_simulated() else recorded_spans(rows["time"])
     return Liquidations.of(
         rows["time"], rows["side"], _triggers(rows, market), rows["notional"], spans
     )
@@ -146,14 +146,40 @@ def _triggers(rows: Arrays, market: Market) -> Floats:
     return np.asarray(np.where(np.isfinite(found), found, known), np.float64)
 
 
-def _recorded(time: Times) -> Times:
-    """Return spans with no day without an event, shape (k, 2)."""
+def recorded_spans(time: Times) -> Times:
+    """Return spans in which a feed of liquidations was recorded.
+
+    For longer than a day without any, the feed was not recorded, so that a night off does not
+    count as a quiet one.
+
+    Parameters
+    ----------
+    time : ndarray of datetime64, shape (n,)
+        Of the liquidations, ascending, or of the days that have any. [UTC]
+
+    Returns
+    -------
+    ndarray of datetime64[us], shape (k, 2)
+        From the first time of those that follow each other to just after their last one.
+    """
     if not time.size:
         return np.empty((0, 2), "datetime64[us]")
-    breaks = np.flatnonzero(np.diff(time) >= _GAP)
+    time = time.astype("datetime64[us]")
+    breaks = np.flatnonzero(np.diff(time) > _DAY)
     firsts = time[np.append(0, breaks + 1)]
     lasts = time[np.append(breaks, time.size - 1)] + np.timedelta64(1, "us")
-    return np.stack([firsts, lasts], axis=1).astype("datetime64[us]")
+    return np.stack([firsts, lasts], axis=1)
+
+
+def recorded_days(day: Times) -> NDArray[np.bool_]:
+    """Return which days with liquidations were recorded from end to end, shape (n,).
+
+    Those within a span of `recorded_spans`: the feed may have begun in the midst of its first day
+    and ended in the midst of its last.
+    """
+    first, stop = recorded_spans(day).T
+    span = np.searchsorted(first, day, side="right") - 1
+    return np.asarray((first[span] < day) & (day + _DAY < stop[span]))
 
 
 def load_positions(store: Store, symbol: str, start: datetime, stop: datetime) -> ObservedPositions:
