@@ -216,12 +216,17 @@ def moment(time: np.datetime64) -> datetime:
 
 
 def _edges(book: LevelBook, buckets: int) -> Floats:
-    """Return edges that hold every level the book ever had."""
+    """Return edges that hold every level the book ever had, wherever funding moved it."""
     born = book.ledger.born[1:, :, None] > 0.0
     bar, side, tier = np.nonzero(np.broadcast_to(born, book.death.shape))
     price = np.concatenate((book.price(bar, side, tier), book.close))
-    low, high = float(price.min()), float(price.max())
-    return np.linspace(low * 0.999, high * 1.001, buckets + 1)
+    moved = float(book.tiers.drift.max() * np.ptp(book.bars.paid))
+    low, high = float(price.min()) - moved, float(price.max()) + moved
+    if moved:
+        # A level that moves is drawn over two buckets.
+        bucket = (high - low) / max(buckets - 2, 1)
+        low, high = low - bucket, high + bucket
+    return np.linspace(max(low, 0.0) * 0.999, high * 1.001, buckets + 1)
 
 
 def _snapshots(book: LevelBook, times: Times, edges: Floats) -> Iterator[HeatmapSnapshot]:

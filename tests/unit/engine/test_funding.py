@@ -16,6 +16,7 @@ from engine.kernels import ALIVE
 from engine.models import find_model
 from engine.parameters import Parameters
 from engine.profiles import parse_profile
+from engine.snapshots import calculate_time_evolving_heatmap
 from tests.markets import START, market, markets
 
 MOVING = Parameters(
@@ -98,6 +99,16 @@ def test_levels_are_drawn_at_most_a_bucket_from_their_price(whole, columns):
     notional = rasterise(book, times, edges)
     middle = (edges[1:] + edges[:-1])[:, None] / 2.0
     assert_allclose(notional.active, drawn.active * middle)
+
+
+def test_snapshots_hold_levels_wherever_funding_moved_them():
+    whole = flat(4, [0.0, -0.05, 0.0, 0.0])
+    last = calculate_time_evolving_heatmap(whole, TENFOLD)[-1]
+    held = build_book(whole, TENFOLD).held[-1]
+    assert sum(cell.long_size for cell in last.cells) == pytest.approx(held[0])
+    assert sum(cell.short_size for cell in last.cells) == pytest.approx(held[1])
+    # 90 / 0.996 at birth, 5 less after shorts paid 5 % of 100.
+    assert any(cell.price_low <= 85 / 0.996 < cell.price_high for cell in last.cells)
 
 
 @given(markets())
