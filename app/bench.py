@@ -19,8 +19,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from engine.book import build_book
-from engine.growth import GrowingBook
+from engine.ensemble import growing
 from engine.heatmap import rasterise
 from engine.kernels import Floats
 from engine.market import Market
@@ -180,24 +179,22 @@ def _market(columns: Mapping[str, Floats], start: int = 0, stop: int | None = No
 
 
 def _book_and_raster(job: Result, columns: Mapping[str, Floats]) -> Callable[[], object]:
-    market, parameters = _market(columns), MODELS[job["model"]].parameters
+    market, model = _market(columns), MODELS[job["model"]]
     column_count, bucket_count = job["grid"]
     cuts = np.unique(np.linspace(0, len(market), column_count + 1).astype(np.int64))
     times = market.open_time[0] + cuts * np.timedelta64(_STEP)
     edges = np.linspace(market.low.min() * 0.95, market.high.max() * 1.05, bucket_count + 1)
     # As the page does, or each level at its price.
     between_rungs = job["name"].startswith("page")
-    return lambda: rasterise(
-        build_book(market, parameters), times, edges, between_rungs=between_rungs
-    )
+    return lambda: rasterise(model.build_book(market), times, edges, between_rungs=between_rungs)
 
 
 def _append_one_bar(job: Result, columns: Mapping[str, Floats]) -> Callable[[], object]:
     bars = len(columns["close"])
     kept = bars - RUNS - 1
-    growing = GrowingBook(build_book(_market(columns, 0, kept), MODELS[job["model"]].parameters))
+    grown = growing(MODELS[job["model"]].build_book(_market(columns, 0, kept)))
     following = iter([_market(columns, bar, bar + 1) for bar in range(kept, bars)])
-    return lambda: growing.append(next(following))
+    return lambda: grown.append(next(following))
 
 
 def _run(job: Result) -> Result:

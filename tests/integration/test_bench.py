@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from app.bench import growth, jobs, random_market
+from app.bench import _append_one_bar, _book_and_raster, growth, jobs, random_market
 from app.cli import main
+from engine.models import MODELS, members_of
 
 
 def liqheat(capsys, *arguments):
@@ -99,6 +100,21 @@ def test_the_sizes_of_the_goals_are_measured():
     assert {"engine_1000", "engine_14000", "engine_105120", "engine_525600"} <= names
     assert {"turnover_14000", "turnover_105120", "turnover_525600", "append_one_bar"} <= names
     assert {"default_14000", "default_105120", "default_525600"} <= names
+
+
+def test_an_ensemble_is_measured_by_all_its_members(monkeypatch):
+    columns = random_market(12)
+    job = {"name": "any", "model": "ensemble", "grid": (4, 10)}
+    drawn, parts = (
+        _book_and_raster(job, columns)(),
+        members_of(MODELS["ensemble"].parameters.members),
+    )
+    alone = [
+        share * _book_and_raster(job | {"model": model.name}, columns)().active.sum()
+        for model, share in parts
+    ]
+    assert drawn.active.sum() == pytest.approx(sum(alone))
+    assert len(_append_one_bar(job | {"bars": 12}, columns)()) == 5
 
 
 def test_growth_is_the_exponent_between_the_sizes():

@@ -1,5 +1,7 @@
 """Ensembles: the weighted mean of several models' books, whatever one asks of it."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -34,6 +36,19 @@ def test_it_needs_what_any_member_needs():
     assert mixed.needs_funding
     assert mixed.follows_interest
     assert not find_model("ensemble", members=MIX).parameters.needs_funding
+
+
+@pytest.mark.parametrize(
+    "names", list(permutations([name for name in MODELS if name != "ensemble"], 2))
+)
+def test_what_it_needs_depends_on_no_order_of_its_members(names):
+    mixed = find_model("ensemble", members=",".join(names)).parameters
+    members = [MODELS[name].parameters for name in names]
+    assert mixed.follows_interest == any(member.follows_interest for member in members)
+    assert mixed.needs_funding == any(member.needs_funding for member in members)
+    assert mixed.ties == all(member.ties for member in members)
+    # Whoever reads an ensemble's side rule asks for taker volume alone, which no member needs.
+    assert "taker" not in {member.side_rule for member in members}
 
 
 @given(markets())
