@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.assumptions import Assumptions
+from app.errors import NoData
 from app.heatmaps import StoredHeatmaps
 from app.request import HeatmapRequest
 from app.score_record import badge
@@ -234,7 +235,7 @@ def compare_coinglass(
     Raises
     ------
     NoData
-        If nothing is stored of the symbol in the file's window.
+        If nothing is stored of the symbol in the file's window, or none of it can be compared.
     """
     step = np.diff(theirs.start).min()
     request = HeatmapRequest(
@@ -257,6 +258,11 @@ def compare_coinglass(
         # The candle that ends with our column, or the one in which it ends.
         column = np.searchsorted(theirs.start, whole.times[1:], side="left") - 1
         known = np.flatnonzero((column >= 0) & (whole.times[1:] <= span[1]))
+        if not known.size:
+            raise NoData(
+                f"No column of {symbol}'s map ends within the file's window, {_minute(span[0])} to "
+                f"{_minute(span[1])} UTC."
+            )
         chosen = known[np.linspace(0, known.size - 1, min(MOMENTS, known.size)).astype(int)]
         ours = _on_rows(whole.active.sum(axis=0)[:, chosen], whole.edges, theirs.edges)
         their = column[chosen]
@@ -271,6 +277,10 @@ def _on_rows(amount: Floats, edges: Floats, rows: Floats) -> Floats:
     sums = np.concatenate((np.zeros((1, amount.shape[1])), np.cumsum(amount, axis=0)))
     at = np.stack([np.interp(rows, edges, column) for column in sums.T], axis=1)
     return np.asarray(np.diff(at, axis=0))
+
+
+def _minute(time: np.datetime64) -> str:
+    return str(time.astype("datetime64[m]")).replace("T", " ")
 
 
 def _aware(time: np.datetime64) -> datetime:

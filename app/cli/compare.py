@@ -85,6 +85,7 @@ def _show(found: "Comparison") -> None:
     for pair in found.pairs:
         agreement = pair.agreement
         known = isfinite(agreement.rank_correlation)
+        unknown = "a map is even" if agreement.moments else "too few rows near the price"
         lines = [
             f"±{100 * w.distance:g}%: {usd(w.below[0])} + {usd(w.above[0])} | "
             f"{usd(w.below[1])} + {usd(w.above[1])}"
@@ -92,7 +93,7 @@ def _show(found: "Comparison") -> None:
         ]
         table.add_row(
             f"{pair.first} | {pair.second}",
-            f"{agreement.rank_correlation:+.2f}" if known else "a map is even",
+            f"{agreement.rank_correlation:+.2f}" if known else unknown,
             f"{100 * agreement.top_overlap:.0f} %" if known else "–",
             "\n".join(lines),
         )

@@ -10,7 +10,7 @@ from app.heatmaps import StoredHeatmaps
 from app.settings import Settings
 from ingest.store import Store
 from tests.api import serving
-from tests.stores import add_market
+from tests.stores import START, add_market
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,25 @@ def test_a_bad_file_gets_a_sentence(run, tmp_path, content, said):
     assert not out
     assert said in err
     assert "theirs.json" in err
+
+
+def test_a_file_within_one_bar_of_ours_gets_a_sentence(run, tmp_path):
+    path, begun = tmp_path / "theirs.json", START.timestamp() + 86400 + 60
+    candles = [[begun + 60 * minute, 1.0, 1.0, 1.0, 60_000.0, 1.0] for minute in range(2)]
+    rows = [59_000.0 + 100 * row for row in range(20)]
+    path.write_text(
+        json.dumps(
+            {
+                "y_axis": rows,
+                "liquidation_leverage_data": [[0, 3, 1e6]],
+                "price_candlesticks": candles,
+            }
+        )
+    )
+    code, out, err = run("--coinglass", str(path))
+    assert code != 0
+    assert "nan" not in out
+    assert "No column of BTCUSDT's map ends within the file's window" in err
 
 
 def test_a_missing_file_gets_a_sentence(run, tmp_path):
