@@ -24,6 +24,8 @@ GUARDED = {"api_token": TOKEN, "rate_limit": "off"}
 # errors would be seen.
 CONFIG = {
     "seed": 1,
+    # A first answer may wait for kernels to compile; unless told, ten seconds are waited for it.
+    "request-timeout": DEADLINE,
     "generation": {"max-examples": 20, "deterministic": True},
     "dictionaries": {
         "symbols": {"values": ["BTCUSDT", "btcusdt", "BTC", "ETHUSDT"]},
