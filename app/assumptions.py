@@ -1,4 +1,4 @@
-"""What may be assumed of a market: each parameter once, for page, interface and commands."""
+"""Assumptions about a market: each parameter once, for page, interface and commands."""
 
 from dataclasses import fields
 from typing import Annotated, Any
@@ -44,7 +44,7 @@ def _known_members(text: str | None) -> str | None:
 
 
 def _own(description: str, **bounds: Any) -> Any:
-    """Return a field that is the model's own unless it is given."""
+    """Return a field that keeps the model's own value unless one is given."""
     return Field(default=None, description=f"{description}; the model's own if left out", **bounds)
 
 
@@ -53,9 +53,9 @@ def _share(description: str) -> Any:
 
 
 class Assumptions(BaseModel):
-    """What is assumed: a model, and what in it is not the model's own.
+    """A model, and the parameters in which it is changed.
 
-    Another field makes another parameter of links, interface, commands and answers.
+    Each field becomes a parameter of links, interface, commands and answers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -111,12 +111,12 @@ class Assumptions(BaseModel):
         return None if value == "" and info.field_name in PARAMETERS else value
 
     def changes(self) -> dict[str, Any]:
-        """Return the model's name and what is not its own, as keywords of any `Assumptions`."""
+        """Return the model's name and the changes, as keywords for any `Assumptions`."""
         chosen = {name: getattr(self, name) for name in Assumptions.model_fields}
         return {name: value for name, value in chosen.items() if value is not None}
 
     def assumed(self) -> FlowModel:
-        """Return the model with the changes; ``ValueError`` if it can't be."""
+        """Return the model with the changes; ``ValueError`` if they contradict each other."""
         changes = self.changes()
         model = changes.pop("model")
         if "profile" in changes:
@@ -126,7 +126,7 @@ class Assumptions(BaseModel):
         )
 
     def in_force(self) -> dict[str, Any]:
-        """Return the model's name and all that it assumes, its own and what was changed."""
+        """Return the model's name and all its parameters, changed or not."""
         model = self.assumed()
         values = {field.name: getattr(model.parameters, field.name) for field in fields(Parameters)}
         values["profile"] = str(values["profile"])
@@ -134,4 +134,4 @@ class Assumptions(BaseModel):
 
 
 PARAMETERS = tuple(name for name in Assumptions.model_fields if name != "model")
-"""What may be changed of a model."""
+"""Parameters of a model that may be changed."""

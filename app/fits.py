@@ -31,11 +31,11 @@ class FittedPreset:
     exchange, symbol : str
         The market.
     name : str
-        Like ``Fitted (2026-03-01, n 812)``: end of what was fitted, and how many periods.
+        Like ``Fitted (2026-03-01, n 812)``: end of the fitted data, and number of periods.
     assumptions : mapping of str to Any
-        The model, and what in it is not its own: keywords of any `Assumptions`.
+        The model and its changed parameters: keywords for any `Assumptions`.
     result : mapping of str to Any
-        The numbers with their bands, deviances, and what they were fitted to.
+        The numbers with their bands, deviances, and the data they were fitted to.
     fitted_at : datetime
         When. [UTC]
     """
@@ -92,7 +92,7 @@ def preset_of(found: Fit, period: StoredPeriod) -> FittedPreset:
 
 
 def keep(store: Store, preset: FittedPreset) -> None:
-    """Keep a preset in the database, beside the market's others."""
+    """Store a preset in the database, beside the market's others."""
     set_fit(
         store,
         StoredFit(

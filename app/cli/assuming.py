@@ -1,4 +1,4 @@
-"""Options by which a command is told what to assume."""
+"""Options for the assumptions of a command."""
 
 import inspect
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from app.assumptions import Assumptions
 
 
 def assuming(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take an option for each of its ``assumptions``, before its last option."""
+    """Give a command an option for each assumption, placed before its last option."""
     signature = inspect.signature(command, eval_str=True)
     *others, last = (p for p in signature.parameters.values() if p.name != "assumptions")
     taken = [*others, *_options(), last]
 
     @wraps(command)
-    def told(**given: Any) -> None:
+    def with_assumptions(**given: Any) -> None:
         chosen = {name: given.pop(name) for name in Assumptions.model_fields}
         assumptions = Assumptions(**chosen)
-        assumptions.assumed()  # says what is wrong before anything is done
+        assumptions.assumed()  # rejects contradictions before anything is done
         command(assumptions=assumptions, **given)
 
-    told.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
-    told.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
-    return told
+    with_assumptions.__signature__ = signature.replace(parameters=taken)  # type: ignore[attr-defined]
+    with_assumptions.__annotations__ = {parameter.name: parameter.annotation for parameter in taken}
+    return with_assumptions
 
 
 def _options() -> list[inspect.Parameter]:

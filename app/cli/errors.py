@@ -22,14 +22,14 @@ DEFECT = 3
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What the reader is told of an error."""
+    """An error as the reader sees it."""
 
     message: str
     exit_code: int
 
 
 def explain(error: Exception) -> Failure | None:
-    """Return what to tell of an error, or None where typer says it itself."""
+    """Return an error as the reader should see it, or None where typer reports it itself."""
     match error:
         case typer.Exit() | typer.Abort() | typer.TyperException() | BrokenPipeError():
             return None

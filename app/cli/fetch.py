@@ -92,7 +92,7 @@ def _fetch(
         _report(store, fetched, folder, today)
     if stopped:
         typer.echo(
-            f"{stopped}\nStopped: {len(fetched)} files are settled; the next run goes on with the "
+            f"{stopped}\nStopped: {len(fetched)} files are done; the next run continues with the "
             "others.",
             err=True,
         )

@@ -99,7 +99,7 @@ def coverage(
     with Store.open(settings.database, read_only=True) as store:
         rows = store.coverage(exchange and exchange.lower(), symbol and symbol.upper())
     if not rows:
-        typer.echo('Nothing of that is stored yet. Load some with "liqheat ingest PATH".', err=True)
+        typer.echo('No such data are stored yet. Load some with "liqheat ingest PATH".', err=True)
         raise typer.Exit(1)
     _print_coverage(output(), rows, gaps)
 
@@ -163,7 +163,7 @@ def _load(
 
 
 def _size(path: Path) -> int:
-    """Return a file's size, 0 if it can't be read, which its load will tell."""
+    """Return a file's size, 0 if it can't be read: loading it reports that."""
     try:
         return path.stat().st_size
     except OSError:

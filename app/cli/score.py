@@ -102,7 +102,7 @@ def score_markets(
 
 
 def _writable(path: Path) -> Path:
-    """Return a path that can be added to; said before anything is computed if it can't."""
+    """Return the path once it is known to be writable, so that nothing is computed in vain."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("ab").close()
@@ -130,7 +130,7 @@ def show(
 def _scored(
     scores: "Scores", periods: "Sequence[StoredPeriod]", assumptions: Assumptions, told: "Console"
 ) -> "Iterator[ScoreRecord]":
-    """Yield the score of each market, printed; what can't be scored is said, all of it raised."""
+    """Print and yield the score of each market; raise ``NoData`` if none can be scored."""
     from app.cli.score_tables import show_record
     from app.errors import NoData
 
@@ -156,7 +156,7 @@ def _scored(
 
 @contextmanager
 def _progress(told: "Console", period: "StoredPeriod") -> Iterator[Callable[[str], None]]:
-    """Yield what shows what is being computed of a market."""
+    """Show what is being computed of a market, and yield the function that updates it."""
     market = period.market
     named = f"{market.symbol} on {market.exchange}, {len(market):,} bars"
     with told.status(f"Scoring {named}") as status:
@@ -164,7 +164,7 @@ def _progress(told: "Console", period: "StoredPeriod") -> Iterator[Callable[[str
 
 
 def _show_hit_rates(records: "Sequence[ScoreRecord]") -> None:
-    """Say how far hit-rates of symbols differ, where several were scored."""
+    """Show how far hit-rates differ, if several symbols were scored."""
     if len({record.symbol for record in records}) > 1:
         from app.cli.score_tables import show_hit_rates
 

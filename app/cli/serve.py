@@ -72,8 +72,8 @@ def _refuse_to_be_open(settings: Settings) -> None:
     if settings.api_token or settings.login or is_loopback(settings.host):
         return
     raise ValueError(
-        f"others can reach {settings.host}, and nobody would be asked who they are; set "
-        f"{variable('api_token')} or {variable('login')}, or give --insecure if that is meant"
+        f"{settings.host} is reachable from other machines and no token or login is set; set "
+        f"{variable('api_token')} or {variable('login')}, or give --insecure to serve without"
     )
 
 

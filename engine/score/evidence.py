@@ -1,4 +1,4 @@
-"""How sure a figure is, and what may be said of it."""
+"""How certain a figure is, and the verdict that it allows."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,7 +48,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What may be said, in one word and in a sentence."""
+    """An answer, in one word and in a sentence."""
 
     answer: Answer
     words: str
@@ -59,7 +59,7 @@ class Verdict:
 
 
 def no_verdict(question: str, reason: str) -> Verdict:
-    """Return that nothing can be said of a question: ``Knows …: no verdict, …``."""
+    """Return the verdict that a question can't be answered: ``Knows …: no verdict, …``."""
     return Verdict("no verdict", f"{question}: no verdict, {reason}.")
 
 

@@ -144,7 +144,7 @@ def test_an_archive_that_turns_us_away_half_way_makes_1(liqheat, server):
     code, out, err = liqheat("fetch", *BTC)
     assert code == 1
     assert "answered 403 Forbidden (asked 5 times)." in err
-    assert "Stopped: 5 files are settled; the next run goes on with the others." in err
+    assert "Stopped: 5 files are done; the next run continues with the others." in err
     assert cells(out, "klines", 0)[2] == "4"
     assert liqheat("fetch", *BTC)[0] == 0
 

@@ -147,7 +147,7 @@ def test_coverage_lists_only_so_many_gaps_and_only_what_is_asked_for(liqheat, tm
     assert "4 gaps" in liqheat("coverage", "--gaps", "0")[1]
     code, out, err = liqheat("coverage", "--exchange", "okx")
     assert (code, out) == (1, "")
-    assert "Nothing of that is stored yet" in err
+    assert "No such data are stored yet" in err
 
 
 def test_coverage_of_no_database_says_how_to_make_one(liqheat):

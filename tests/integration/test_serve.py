@@ -107,8 +107,8 @@ def test_others_are_not_served_without_asking_who_they_are(tmp_path, host):
     done = run(tmp_path, "--demo", "--host", host)
     assert done.returncode == 2
     assert done.stderr == (
-        f"others can reach {host}, and nobody would be asked who they are; set LIQHEAT_API_TOKEN "
-        "or LIQHEAT_LOGIN, or give --insecure if that is meant\n"
+        f"{host} is reachable from other machines and no token or login is set; set "
+        "LIQHEAT_API_TOKEN or LIQHEAT_LOGIN, or give --insecure to serve without\n"
     )
     assert list(tmp_path.iterdir()) == []
 
