@@ -23,7 +23,7 @@ def key_figures_strip(view: HeatmapView) -> list[Component]:
         _last_price(view, digits),
         _zone("Nearest zone above", view, figures.above, SHORT),
         _zone("Nearest zone below", view, figures.below, LONG),
-        _at_risk(figures),
+        _at_risk(view),
         _imbalance(figures.imbalance),
         _max_pain(figures, digits),
         _coverage(figures.coverage),
@@ -72,21 +72,24 @@ def _zone(label: str, view: HeatmapView, zone: Zone | None, side: int) -> html.D
     note: list[str | Component] = [f"{distance} · modelled {usd(zone.total)}"]
     calibrated = view.calibrated_between(zone.low, zone.high, 0 if side == LONG else 1)
     if calibrated is not None:
-        feeds = ", ".join(exchange_name(exchange) for exchange in view.calibrations.markets)
-        said = html.Span(f" · calibrated {usd(calibrated)}", title=f"as reported by {feeds}")
-        note.append(said)
+        note.append(html.Span(f" · calibrated {usd(calibrated)}", title=_reported_by(view)))
     return _cell(label, f"{low}–{high}", note, kind)
 
 
-def _at_risk(figures: KeyFigures) -> html.Div:
+def _reported_by(view: HeatmapView) -> str:
+    feeds = ", ".join(exchange_name(exchange) for exchange in view.calibrations.markets)
+    return f"as reported by {feeds}"
+
+
+def _at_risk(view: HeatmapView) -> html.Div:
+    at_risk = view.key_figures.at_risk
     head = html.Tr(
         [html.Th("Modelled at risk within", scope="col")]
-        + [html.Th(f"±{percent(d, 0)}", scope="col") for d in figures.at_risk]
+        + [html.Th(f"±{percent(d, 0)}", scope="col") for d in at_risk]
     )
     rows = [
         html.Tr(
-            [html.Th(name, scope="row")]
-            + [html.Td(usd(sides[i])) for sides in figures.at_risk.values()],
+            [html.Th(name, scope="row")] + [_amount_at_risk(view, within, i) for within in at_risk],
             className=kind,
         )
         for i, (name, kind) in enumerate((("Long", "is-long"), ("Short", "is-short")))
@@ -94,6 +97,17 @@ def _at_risk(figures: KeyFigures) -> html.Div:
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(rows)]), className="figure-cell is-at-risk"
     )
+
+
+def _amount_at_risk(view: HeatmapView, within: float, side: int) -> html.Td:
+    """Return a side's modelled amount, the calibrated one in its tooltip where it is known."""
+    figures = view.key_figures
+    last, amount = figures.last_price, usd(figures.at_risk[within][side])
+    low, high = (last * (1.0 - within), last) if side == 0 else (last, last * (1.0 + within))
+    calibrated = view.calibrated_between(low, high, side)
+    if calibrated is None:
+        return html.Td(amount)
+    return html.Td(amount, title=f"calibrated {usd(calibrated)}, {_reported_by(view)}")
 
 
 def _imbalance(imbalance: float) -> html.Div:

@@ -155,6 +155,28 @@ def test_calibrated_amounts_say_whose_report_they_are_like(view):
     )
 
 
+def test_calibrated_amounts_at_risk_are_in_tooltips(view):
+    factor, day = Factor(0.002, 0.4), np.datetime64("2026-01-01", "us")
+    found = Calibration(factor, factor, factor, 31, day, day)
+    held = np.zeros((2, 2000))
+    held[0, 995] = 3e5  # longs .45 % below the last price of 130
+    held[1, 1015] = 7e5  # shorts 1.55 % above it
+    known = replace(view, calibrated=held, calibrations=Calibrations({"binance": found}))
+    longs, shorts = at_risk_rows(known)
+    assert [cell.children for cell in longs[:2]] == ["$1.2M", "$0"]
+    assert [cell.title for cell in longs] == ["calibrated $300k, as reported by Binance"] * 3
+    assert [cell.title for cell in shorts] == [
+        f"calibrated {amount}, as reported by Binance" for amount in ("$0", "$700k", "$700k")
+    ]
+    for cells in at_risk_rows(view):
+        assert not any(hasattr(cell, "title") for cell in cells)
+
+
+def at_risk_rows(view):
+    (table,) = [part for part in key_figures_strip(view) if "is-at-risk" in part.className]
+    return [row.children[1:] for row in table.children.children[1].children]
+
+
 def test_no_amount_of_a_map_is_shown_without_saying_that_it_is_modelled(view):
     cell = read_cell(view, view.heatmap.times[1], 125.0)
     labels = [*texts(reading_card(cell)), *texts(key_figures_strip(view)), *LAYER_NAMES.values()]
