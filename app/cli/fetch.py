@@ -117,7 +117,7 @@ def _collect(
             fetched.extend(found)  # one by one, so that what is settled stays when it stops
     except KeyboardInterrupt:
         typer.echo(
-            f"Stopped: {len(fetched)} files are settled, and the next run goes on with the others.",
+            f"Stopped: {len(fetched)} files are done, and the next run continues with the others.",
             err=True,
         )
         raise

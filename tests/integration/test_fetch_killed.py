@@ -191,7 +191,7 @@ def test_an_interrupted_run_says_so_and_is_completed(begin, finish, server):
     finally:
         go_on.set()
     assert run.returncode == 130, err
-    assert b"files are settled, and the next run goes on with the others." in err
+    assert b"files are done, and the next run continues with the others." in err
     assert b"Interrupted." in err
     assert b"Traceback" not in err
     finish()
