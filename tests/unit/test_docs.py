@@ -72,12 +72,13 @@ def test_every_page_can_be_found_from_the_readme():
     assert linked == {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
 
 
-def test_decisions_are_numbered_without_a_gap_and_have_the_three_parts():
+def test_decisions_are_numbered_without_a_gap_and_have_a_status_and_the_three_parts():
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [page.name[:4] for page in pages] == [f"{i:04}" for i in range(1, len(pages) + 1)]
     for page in pages:
         text = page.read_text(encoding="utf-8")
         assert text.startswith(f"# {page.name[:4]}. ")
+        assert text.split("\n\n")[1].startswith(("Accepted.", "Superseded by [decision "))
         assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == [
             "Context",
             "Decision",
