@@ -13,7 +13,8 @@ from app.exchange_states import States
 from app.heatmaps import Heatmaps
 from app.threads import threaded
 from components import ids
-from components.controls import exchange_options
+from components.controls import ALL_EXCHANGES, exchange_options, select_options
+from components.presets import FITTED_PRESET, PRESETS
 
 
 def register_live(
@@ -51,6 +52,18 @@ def register_live(
         return exchange_options(stored, states() if states else ())
 
     @app.callback(
+        Output(ids.PRESET, "options"),
+        Input(ids.SYMBOL, "value"),
+        Input(ids.EXCHANGES, "value"),
+        State(ids.PRESET, "value"),
+    )
+    @threaded(pool)
+    def offer_presets(
+        symbol: str | None, exchanges: list[str] | None, chosen: str | None
+    ) -> list[dict[str, str]]:
+        return select_options(offered_presets(heatmaps, symbol, exchanges or [], chosen))
+
+    @app.callback(
         Output(ids.ARRIVAL, "data"),
         Input(ids.CLOCK, "n_intervals"),
         State(ids.SYMBOL, "value"),
@@ -80,6 +93,17 @@ def register_live(
         values = picture_values(heatmaps, stored, intensity, collecting=collecting)
         number = pulse["number"]
         return {"pulse": number, "turn": stored.get("turn"), "props": named(values, number)}
+
+
+def offered_presets(
+    heatmaps: Heatmaps, symbol: str | None, exchanges: Sequence[str], chosen: str | None
+) -> dict[str, str]:
+    """Return labels of presets by name: a fitted one only if there is a fit, or it is chosen."""
+    names = {preset.name: preset.label for preset in PRESETS.values()}
+    shown = [exchange for exchange in exchanges if exchange != ALL_EXCHANGES]
+    if chosen != FITTED_PRESET and (not symbol or heatmaps.fitted(symbol, shown) is None):
+        del names[FITTED_PRESET]
+    return names
 
 
 def named(values: Sequence[Any], pulse: int) -> dict[str, dict[str, Any]]:

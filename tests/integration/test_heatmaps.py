@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 import app.views
+from app.callbacks.live import offered_presets
 from app.errors import NoData
 from app.fits import FittedPreset, keep
 from app.heatmaps import StoredHeatmaps
@@ -463,3 +464,14 @@ def test_the_fitted_preset_assumes_what_was_fitted_to_the_market(store, heatmaps
     for exchange, expected in (("binance", fitted), ("bybit", other)):
         shown = state.model_copy(update={"exchanges": (exchange,)})
         assert heatmap_request(heatmaps, shown).changes() == expected
+
+
+def test_the_fitted_preset_is_offered_where_there_is_a_fit(store, heatmaps):
+    assert "fitted" not in offered_presets(heatmaps, "BTCUSDT", ["all"], "default")
+    # A link may have chosen it; the picture says what is missing.
+    assert "fitted" in offered_presets(heatmaps, "BTCUSDT", ["all"], "fitted")
+    keep(store, FittedPreset("bybit", "BTCUSDT", "Fitted (2026-01-02)", {}, {}, NOW))
+    assert offered_presets(heatmaps, "BTCUSDT", ["all"], "default")["fitted"] == "Fitted"
+    assert "fitted" in offered_presets(heatmaps, "BTCUSDT", ["bybit"], "default")
+    assert "fitted" not in offered_presets(heatmaps, "BTCUSDT", ["binance"], "default")
+    assert "fitted" not in offered_presets(heatmaps, "ETHUSDT", [], "default")
