@@ -48,10 +48,16 @@ FONTS = """<?xml version="1.0"?>
 """
 
 
+# They come first, so that no process still works through one of them when the others are done.
+LONGEST = ("test_live.py", "test_controls.py", "test_exchanges_live.py")
+
+
 def pytest_collection_modifyitems(items):
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.browser)
+    ours.sort(key=lambda item: item.path.name not in LONGEST)
+    items[:] = [item for item in items if HERE not in item.path.parents] + ours
 
 
 @pytest.fixture(scope="session")
