@@ -63,8 +63,8 @@ def score_markets(
     Compares the map as of before with what happened then: when much was
     liquidated, how much, at which prices, and where observed positions lie,
     each beside maps that know only where price and volume were. Nothing is
-    collected; "liqheat collect" does that. The score of the latest data is
-    kept in the database for the page. docs/scorecard.md explains each line.
+    collected; "liqheat collect" does that. The score of the latest data (no
+    --start, no --stop) is kept in the database for the page. docs/scorecard.md explains each line.
     """
     if context.invoked_subcommand is not None:
         return
@@ -93,7 +93,7 @@ def score_markets(
             return
         records = []
         for record in _scored(scores, periods, assumptions, told):
-            if not stop:
+            if not start and not stop:
                 scores.keep(record)
             if lines is not None:
                 append_line(lines, record)

@@ -48,15 +48,16 @@ FONTS = """<?xml version="1.0"?>
 """
 
 
-# They come first, so that no process still works through one of them when the others are done.
-LONGEST = ("test_live.py", "test_controls.py", "test_exchanges_live.py")
+# The longest first, so that no process still works through one of them when the others are done.
+LONGEST = ("live", "controls", "address", "data_page", "exchanges_live")
 
 
 def pytest_collection_modifyitems(items):
     ours = [item for item in items if HERE in item.path.parents]
     for item in ours:
         item.add_marker(pytest.mark.browser)
-    ours.sort(key=lambda item: item.path.name not in LONGEST)
+    order = [HERE / f"test_{name}.py" for name in LONGEST]
+    ours.sort(key=lambda item: order.index(item.path) if item.path in order else len(order))
     items[:] = [item for item in items if HERE not in item.path.parents] + ours
 
 

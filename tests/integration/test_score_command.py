@@ -87,8 +87,9 @@ def test_scores_are_added_to_a_file_and_shown_together(run, tmp_path):
     assert out.count("2026-02-01") == 2
 
 
-def test_a_score_of_the_past_is_not_kept_as_the_last_one(run, database):
-    assert run("--symbol", "BTCUSDT", "--stop", "2026-02-01")[0] == 0
+@pytest.mark.parametrize("period", [("--stop", "2026-02-01"), ("--start", "2026-01-20")])
+def test_a_score_of_a_chosen_period_is_not_kept_as_the_last_one(run, database, period):
+    assert run("--symbol", "BTCUSDT", *period)[0] == 0
     with Store.open(database, read_only=True) as store:
         assert Scores(store, 30).last("BTCUSDT", (), TURNOVER) == []
 
